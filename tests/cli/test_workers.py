@@ -18,7 +18,8 @@ from advertisex.cli import workers
 from advertisex.cli.worker_process import Errors
 from advertisex.errors import INTERRUPTED, AdvertiseXError, StoreMissing
 
-#: Each worker takes the next prescribed end: KILL, an exit code, LIVE, or LOGGED (0 after an error in its log).
+#: Each worker takes the next prescribed end: KILL, an exit code, LIVE, WAIT (until it is stopped; it reports what it
+#: waited for), or LOGGED (0 after an error in its log).
 SITECUSTOMIZE = """
 import os, pathlib, signal, sys
 if "advertisex.cli.worker" in sys.orig_argv:
@@ -35,6 +36,15 @@ if "advertisex.cli.worker" in sys.orig_argv:
             sys.stderr.write("error: could not write metrics; please report this bug\\n")
             sys.stderr.flush()
             os._exit(0)
+        if how == "WAIT":
+            def explain(*_):
+                sys.stderr.write("interrupted: stopped while waiting to write to the store\\n")
+                sys.stderr.flush()
+                os._exit(130)
+            signal.signal(signal.SIGTERM, explain)
+            (folder / f"pid-{os.getpid()}").touch()
+            while True:
+                signal.pause()
         if how == "LIVE":
             (folder / f"pid-{os.getpid()}").touch()
             sys.stdin.read()
@@ -152,12 +162,15 @@ def test_a_worker_reports_why_it_was_interrupted() -> None:
     assert errors.interruption_explained
 
 
-@pytest.mark.parametrize(("follows", "code"), [(False, INTERRUPTED), (True, 0)])
-def test_remaining_workers_are_stopped_and_count_as_interrupted_unless_they_follow(
-    prescribe_ends: PrescribeEnds, tmp_path: Path, follows: bool, code: int
+@pytest.mark.parametrize(
+    ("follows", "second", "code"),
+    [(False, "LIVE", INTERRUPTED), (True, "LIVE", 0), (False, "WAIT", INTERRUPTED), (True, "WAIT", INTERRUPTED)],
+)
+def test_stopped_workers_count_as_interrupted_unless_they_follow_and_waited_for_nothing(
+    prescribe_ends: PrescribeEnds, tmp_path: Path, follows: bool, second: str, code: int
 ) -> None:
-    """They are stopped before they begin; whoever follows the log has nothing left to do then."""
-    prescribe_ends("LIVE", "LIVE")
+    """One that is stopped before it begins has left nothing half done; one that waits for the store may have."""
+    prescribe_ends("LIVE", second)
     stop = Event()
 
     def stop_when_both_live() -> None:

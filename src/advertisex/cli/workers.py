@@ -93,7 +93,8 @@ def run_workers(
         stop: when set, the workers are asked to stop.
         ledger_state: returns the current state of the ledger; called when workers were killed.
         restart_seconds: how long to wait before a killed worker is restarted.
-        follows: whether the workers follow the log, so that being stopped is how they end, also before they begin.
+        follows: whether the workers follow the log. Being stopped is how they end, also before they begin, unless
+            one of them reports that it was interrupted.
 
     Raises:
         AdvertiseXError: workers are killed repeatedly, and the ledger makes no progress.
@@ -118,7 +119,7 @@ def run_workers(
         for worker in workers:
             worker.close()
     codes = [worker.code for worker in workers]
-    if follows:
+    if follows and not errors.interruption_explained:  # one that was explained left messages unprocessed
         codes = [0 if code in (INTERRUPTED, -signal.SIGTERM) else code for code in codes]
     return Ended(_code_of(codes), errors.interruption_explained)
 
