@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions, matchable_impressions
+from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
+from advertisex.analysis.scan import scan_frames
 from advertisex.analysis.scope import Scope
 from tests.analysis.small_worlds import CLICKS, IMPRESSIONS, Rows, dataset
 from tests.budget import examples
@@ -35,7 +36,8 @@ def expected_match(row: dict[str, Any], impressions: Rows) -> dict[str, Any] | N
 def test_matches_are_those_of_a_loop(impressions: Rows, clicks: Rows) -> None:
     with dataset(impressions=impressions, clicks=clicks) as data:
         rows = pl.DataFrame(data.clicks)
-        found = match_impressions(rows, matchable_impressions(data.store, Scope(), rows))
+        columns = ("user_id", "campaign_id", "event_time", "event_id", *TAKEN)
+        found = match_impressions(rows, scan_frames(data.store, "impressions", Scope(), *map(pl.col, columns)))
 
     assert found.select(rows.columns).rows() == rows.rows()  # original order, no row lost or repeated
     for row in found.iter_rows(named=True):
@@ -56,7 +58,7 @@ def click(**changed: Any) -> dict[str, Any]:
 def find(rows: Rows, impressions: Rows) -> list[bytes | None]:
     schema = {"user_id": pl.String, "campaign_id": pl.String, "event_time": pl.Datetime("us")}
     more = schema | {"event_id": pl.Binary, "creative_id": pl.String}
-    return match_impressions(pl.DataFrame(rows, schema), pl.DataFrame(impressions, more))["answered_id"].to_list()
+    return match_impressions(pl.DataFrame(rows, schema), [pl.DataFrame(impressions, more)])["answered_id"].to_list()
 
 
 MICROSECOND = timedelta(microseconds=1)
@@ -91,22 +93,3 @@ def test_empty_input_matches_nothing() -> None:
     assert find([], [seen()]) == []
     assert find([click()], []) == [None]
     assert find([click(campaign_id=None)], [seen(campaign_id=None)]) == [None]
-
-
-def test_impressions_are_read_from_before_the_scope_and_as_of_its_time() -> None:
-    impression = {"user_id": "u1", "timestamp": "2026-01-01T00:00:00Z", "website": "a.example", "creative_id": "c1"}
-    rows = pl.DataFrame({"user_id": ["u1"], "campaign_id": ["k1"], "event_time": [datetime(2026, 1, 31)]})
-    since = datetime(2026, 1, 31)
-    with dataset(impressions=[impression]) as data:
-        heights = [
-            matchable_impressions(data.store, scope, rows).height
-            for scope in (
-                Scope(since),
-                Scope(since + MICROSECOND),
-                Scope(since, campaign="k1"),
-                Scope(since, campaign="k2"),
-                Scope(as_of=datetime(2020, 1, 1)),
-                Scope(datetime(1, 1, 1)),
-            )
-        ]
-    assert heights == [1, 0, 1, 0, 0, 1]

@@ -188,13 +188,12 @@ def _rows_with_stated_cost(store: EventStore, scope: Scope, rows: pl.DataFrame) 
     """The `_row` of the rows that are matched to an impression whose event or auction states its cost."""
     if rows.is_empty():
         return rows["_row"]
-    same = [rows[name].unique().cast(pl.String).implode() for name in ("user_id", "campaign_id")]
-    is_candidate = pl.col("user_id").is_in(same[0]) & pl.col("campaign_id").is_in(same[1])
+    users = rows["user_id"].unique().cast(pl.String)
     before = widened(scope, before=ANSWER_WINDOW)
     stated = pl.col("source").cast(pl.String).is_in(_STATED).fill_null(False).alias("is_stated")
-    impressions = pl.concat(
-        frame.filter(is_candidate).select("user_id", "campaign_id", "event_time", "event_id", stated)
-        for frame in impression_costs(store, before, pl.col("user_id"), among=same[0].explode())
+    impressions = (
+        frame.select("user_id", "campaign_id", "event_time", "event_id", stated)
+        for frame in impression_costs(store, before, pl.col("user_id"), among=users)
     )
     asked = rows.select("_row", pl.col("user_id", "campaign_id").cast(pl.String), "event_time")
     return match_impressions(asked, impressions).filter("is_stated")["_row"]

@@ -28,7 +28,7 @@ from advertisex.analysis.breakdown import Breakdown, breakdown_of
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.intervals import CONFIDENCE, rate
 from advertisex.analysis.money import GROSS, NET, by_currency, totals_by_currency
-from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, widened
+from advertisex.analysis.scan import EVENT_ID, categorical, scan_events, scan_frames, widened
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError
 from advertisex.stores.contract import EventStore
@@ -126,9 +126,8 @@ def _clicked(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame:
         return _after_click(store, scope, rows, who[0])
     rows = _after_click(store, scope, scan_events(store, "clicks", scope, *columns), who[0])
     before = replace(widened(scope, before=ANSWER_WINDOW), campaign=scope.campaign)
-    has_campaign = pl.col("campaign_id").is_not_null()
     taken = _key(by, "impressions")
-    rows = match_impressions(rows, scan_events(store, "impressions", before, *who, EVENT_ID, taken, keep=has_campaign))
+    rows = match_impressions(rows, scan_frames(store, "impressions", before, *who, EVENT_ID, taken))
     return rows.with_columns(pl.col("key").cast(pl.String))
 
 

@@ -26,7 +26,7 @@ from advertisex.analysis.breakdown import Breakdown
 from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.keys import key_of
 from advertisex.analysis.money import decimals, scaled
-from advertisex.analysis.performance.measures import measure
+from advertisex.analysis.performance.spend import spend_of_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.model import CREDIT, MONEY
 from advertisex.stores.contract import EventStore
@@ -109,7 +109,7 @@ def attribute(
         check_sums(all_credits.filter(pl.col("model") == model), attributed, model)
     ranked = _table(inputs, all_credits, ["key"], models).sort(models[0], descending=True, maintain_order=True)
     value = _table(inputs, all_credits, ["key", "currency"], models)
-    measures = measure(store, scope, Breakdown(zone=scope.zone, field=key))
+    spent = spend_of_events(store, scope, Breakdown(zone=scope.zone, field=key))
     named = all_credits.with_columns(inputs.keys[all_credits["key"]].alias("key"))
     return Answer(
         question="attribution",
@@ -128,11 +128,11 @@ def attribute(
             "weight": weight,
         },
         lookback=max(rules.lookback, ANSWER_WINDOW),  # a click may cost nothing because of its impression
-        facts=_facts(inputs, attributed, matched) | {"spend": spend_of(measures)},
+        facts=_facts(inputs, attributed, matched) | {"spend": spend_of(spent)},
         tables=[
             Table("credits", "Credited conversions", key.named(ranked)),
             Table("value", "Credited value", key.named(value)),
-            Table("costs", "Costs by model", key.named(cost_rows(measures, named, models))),
+            Table("costs", "Costs by model", key.named(cost_rows(spent, named, models))),
         ],
         charts=[
             Chart("credits", "bar", key.column, tuple(models), "Credited conversions by model"),
@@ -149,7 +149,7 @@ def attribute(
                 for currency in _most_frequent(attributed)
             ),
         ],
-        notes=measures.notes,
+        notes=spent.notes,
     )
 
 

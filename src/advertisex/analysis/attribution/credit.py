@@ -117,12 +117,13 @@ def apportion(rows: pl.DataFrame) -> pl.Series:
     Returns:
         The units of each row (Int128); null if the total is null.
     """
-    whole = pl.col("weight").sum().over("conversion")
+    rows = _narrow(rows.with_columns(pl.col("units").cast(pl.Int128), whole=pl.col("weight").sum().over("conversion")))
+    units, weight, whole = map(pl.col, ("units", "weight", "whole"))
     # units · weight may exceed 128 bits: divide first, and distribute the rest of the division
-    quotient, rest = pl.col("units").cast(pl.Int128) // whole, pl.col("units").cast(pl.Int128) % whole
-    product = rest * pl.col("weight")
-    share = quotient * pl.col("weight") + product // whole
-    parts = rows.with_row_index("row").with_columns(share=share, remainder=product % whole)
+    product = rows.select(units % whole * weight).to_series()
+    parts = rows.with_row_index("row").with_columns(
+        share=units // whole * weight + product // whole, remainder=product % whole
+    )
     unrounded = (
         parts.with_columns(left=pl.col("units") - pl.col("share").sum().over("conversion"))
         .filter((pl.col("left") > 0) & (pl.col("remainder") > 0))
@@ -130,4 +131,11 @@ def apportion(rows: pl.DataFrame) -> pl.Series:
     )
     number = pl.int_range(pl.len()).over("conversion")
     rounded_up = unrounded.filter(number < pl.col("left"))["row"]
-    return parts["share"] + pl.zeros(rows.height, pl.Int128, eager=True).scatter(rounded_up, 1)
+    return parts["share"].cast(pl.Int128) + pl.zeros(rows.height, pl.Int128, eager=True).scatter(rounded_up, 1)
+
+
+def _narrow(rows: pl.DataFrame) -> pl.DataFrame:
+    """Turn the numbers of `apportion` into 64-bit integers if all products fit: these divide five times as fast."""
+    largest = rows.select(units=pl.col("units").abs().max(), product=pl.col("whole").max() * pl.col("weight").max())
+    fits = all(number is None or number < 2**63 for number in largest.row(0))
+    return rows.cast(dict.fromkeys(("units", "weight", "whole"), pl.Int64)) if fits else rows

@@ -52,12 +52,17 @@ def next_conversion(inputs: AttributionInput) -> Ints:
     Returns:
         The row index of the conversion; the number of conversions if no conversion follows.
     """
-    own = inputs.touches["own"].fill_null(-1).to_numpy()
-    groups, times = _group_and_time(inputs.conversions)
-    group, time = _group_and_time(inputs.touches)
+    groups, times = _group_and_time(inputs.touches)
+    group, time = _group_and_time(inputs.conversions)
     first, end = (np.searchsorted(groups, group, side) for side in ("left", "right"))
-    found = _bisect(times, first, end, time)
-    return np.where(own >= 0, own, np.where(found < end, found, len(times)))
+    stop = _bisect(times, first, end, time + 1)
+    start = np.maximum(first, np.concatenate([[0], stop[:-1]])[: len(stop)])  # after the previous conversion
+    sizes = stop - start
+    following = np.full(len(times), len(time))
+    following[_ranges(start, sizes)] = np.repeat(np.arange(len(time)), sizes)
+    own = inputs.touches["own"]
+    following[own.is_not_null().arg_true().to_numpy()] = own.drop_nulls().to_numpy()
+    return following
 
 
 def is_unconverted(inputs: AttributionInput, rules: Rules, following: Ints) -> NDArray[np.bool_]:
@@ -89,8 +94,7 @@ class _TouchRanges:
 
     def pairs(self, chunk: slice) -> pl.DataFrame:
         sizes = self.sizes[chunk]
-        within = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        touches = self._indices[np.repeat(self._first[chunk], sizes) + within]
+        touches = self._indices[_ranges(self._first[chunk], sizes)]
         return pl.DataFrame({"conversion": np.repeat(self._targets[chunk], sizes), "touch": touches})
 
 
@@ -129,6 +133,11 @@ def _bisect(times: Ints, first: Ints, end: Ints, target: Ints) -> Ints:
         low = np.where(before, middle + 1, low)
         high = np.where(active & ~before, middle, high)
     return low
+
+
+def _ranges(first: Ints, sizes: Ints) -> Ints:
+    """Concatenate the integers of ranges that begin with `first`."""
+    return np.arange(sizes.sum()) + np.repeat(first - np.cumsum(sizes) + sizes, sizes)
 
 
 def _micros(window: timedelta) -> int:

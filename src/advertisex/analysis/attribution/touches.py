@@ -108,7 +108,7 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
         ]
     )
     if rules.by.is_matched:
-        clicks = match_impressions(clicks.drop("key"), impressions.drop("group"))
+        clicks = match_impressions(clicks.drop("key"), [impressions.drop("group")])
     return _to_input(clicks, impressions, refunds, codes)
 
 

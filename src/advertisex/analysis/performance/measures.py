@@ -1,20 +1,17 @@
 """Counts, costs and revenue by key: the numbers that performance is made of."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from advertisex.analysis.breakdown import Breakdown
-from advertisex.analysis.cost import click_costs, fees, impression_charges
-from advertisex.analysis.money import check_integers
-from advertisex.analysis.performance.revenue import clicked_rows
+from advertisex.analysis.performance.revenue import clicked_rows, with_matched_keys
+from advertisex.analysis.performance.spend import click_charges, cost_notes, spend
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore
 
 #: The counts of an answer.
 COUNTS = ("impressions", "clicks", "conversions")
-_CHARGES = ("key", "currency", "source", "events", "charge", "largest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +44,7 @@ class Measures:
     @property
     def notes(self) -> list[str]:
         """What a reader must know about the spend, one sentence each."""
-        count = self.without_cost
-        names = "1 impression has" if count == 1 else f"{count:,} impressions have"
-        why = "it states none, no bid or CPM of its own is known, or a fixed fee covers it"
-        return [f"{names} no cost of its own: {why}."] if count else []
+        return cost_notes(self.without_cost)
 
     def in_total(self) -> "Measures":
         """The same measures with null as the only key."""
@@ -71,63 +65,18 @@ def measure(store: EventStore, scope: Scope, by: Breakdown) -> Measures:
     Raises:
         AnalysisError: a sum of money may overflow.
     """
-    clicked = clicked_rows(store, scope, by)
-    shown, charged = _impressions(store, scope, by)
+    clicked = with_matched_keys(store, scope, clicked_rows(store, scope, by), by)
+    spent = spend(store, scope, by, click_charges(store, scope, clicked))
     is_counted = (pl.col("clicks") > 0) | (pl.col("conversions") > 0)
-    counts = pl.concat(
-        [shown, clicked.filter(is_counted).group_by("key").agg(pl.col("clicks", "conversions").sum())], how="diagonal"
-    )
-    charges = pl.concat([charged, _click_charges(store, scope, clicked), _fees(store, scope, by)])
+    counted = clicked.filter(is_counted).group_by("key").agg(pl.col("clicks", "conversions").sum())
+    counts = pl.concat([spent.impressions, counted], how="diagonal")
     return Measures(
         counts=counts.group_by("key").agg(pl.col(COUNTS).fill_null(0).sum()),
-        spend=_summed(charges.drop_nulls("source")),
+        spend=spent.charges,
         revenue=_revenue(clicked),
-        rows={"impressions": int(shown["impressions"].sum()), "clicks": clicked.height},
-        without_cost=int(charged.filter(pl.col("source").is_null())["events"].sum()),
+        rows={"impressions": int(spent.impressions["impressions"].sum()), "clicks": clicked.height},
+        without_cost=spent.without_cost,
     )
-
-
-def _impressions(store: EventStore, scope: Scope, by: Breakdown) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Count the impressions by key, and sum up their charges, frame by frame."""
-    sums, keys = [pl.col("events", "charge").sum(), pl.col("largest").max()], ["key", "currency", "source"]
-    frames = impression_charges(store, scope, by.of("impressions"), edges=by.edges(store, scope))
-    parts = [frame.group_by(keys).agg(sums) for frame in frames]
-    charges = pl.concat(parts).group_by(keys).agg(sums).filter(pl.col("events") != 0)
-    return charges.group_by("key").agg(impressions=pl.col("events").sum()), charges.select(_CHARGES)
-
-
-def _click_charges(store: EventStore, scope: Scope, clicked: pl.DataFrame) -> pl.DataFrame:
-    """Sum up by key what clicks and conversions cost."""
-    own = clicked.rename({"currency": "value_currency"})
-    return (
-        click_costs(store, scope, own)
-        .drop_nulls("charge")
-        .group_by("key", "currency", "source")
-        .agg(pl.len().cast(pl.Int64).alias("events"), pl.col("charge").sum(), pl.col("charge").max().alias("largest"))
-        .select(_CHARGES)
-    )
-
-
-def _fees(store: EventStore, scope: Scope, by: Breakdown) -> pl.DataFrame:
-    """The fees that are due, with their key: a period, the campaign or its advertiser; else null."""
-    due = fees(store, scope, by.period)
-    if by.period is not None:
-        due = due.with_columns(by.of("impressions"))
-    elif by.column == "campaign_id":
-        due = due.with_columns(key="campaign_id")
-    elif by.column == "advertiser_id":
-        owners = store.catalogue(scope.as_of).select("campaign_id", key="advertiser_id").unique()
-        due = due.join(owners.filter(pl.len().over("campaign_id") == 1), on="campaign_id", how="left")
-    else:
-        due = due.with_columns(key=pl.lit(None, by.dtype))
-    return due.with_columns(events=pl.lit(1, pl.Int64), largest="charge").select(_CHARGES)
-
-
-def _summed(charges: pl.DataFrame) -> pl.DataFrame:
-    """Sum up charges by key, currency and source."""
-    largest: Any = charges["largest"].max()
-    check_integers(largest or 0, int(charges["events"].sum()))
-    return charges.group_by("key", "currency", "source").agg(pl.col("events", "charge").sum())
 
 
 def _revenue(clicked: pl.DataFrame) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import polars as pl
 from advertisex.analysis.breakdown import Breakdown
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
 from advertisex.analysis.money import check_sum
-from advertisex.analysis.scan import EVENT_ID, readable, scan, scan_events, widened
+from advertisex.analysis.scan import EVENT_ID, readable, scan, scan_events, scan_frames, widened
 from advertisex.analysis.scope import Scope
 from advertisex.stores.contract import EventStore, Range
 
@@ -32,7 +32,7 @@ def clicked_rows(store: EventStore, scope: Scope, by: Breakdown, *own: pl.Expr) 
         own: expressions over the rows, named like no column; those of a refund stay its own.
 
     Returns:
-        user_id, campaign_id, event_time, at, clicks, conversions, value, currency, key (see `Breakdown`), and the
+        user_id, campaign_id, event_time, at, clicks, conversions, value, currency, key (see `Breakdown.of`), and the
         expressions; in no particular order.
     """
     extra = [expression.meta.output_name() for expression in own]
@@ -43,8 +43,6 @@ def clicked_rows(store: EventStore, scope: Scope, by: Breakdown, *own: pl.Expr) 
     check_sum(rows["value"])
     at_its_time = rows.with_columns(pl.col("event_time").alias("_own_time"), event_time="at")
     keyed = at_its_time.with_columns(by.of("clicks")).with_columns(event_time="_own_time")
-    if by.is_matched:
-        keyed = _matched(store, scope, keyed.drop("key"), by)
     return keyed.select(*_COLUMNS, "at", "key", *extra)
 
 
@@ -73,14 +71,14 @@ def _with_conversions(store: EventStore, rows: pl.DataFrame, scope: Scope, own: 
     return pl.concat([rows.filter(~is_known.fill_null(False)), tied.select(rows.columns)])
 
 
-def _matched(store: EventStore, scope: Scope, rows: pl.DataFrame, by: Breakdown) -> pl.DataFrame:
-    """Add the key of the impression that each row is matched to."""
-    users = rows["user_id"].unique().implode()
+def with_matched_keys(store: EventStore, scope: Scope, rows: pl.DataFrame, by: Breakdown) -> pl.DataFrame:
+    """Give rows of `clicked_rows` the key of the impression that they are matched to, if they take it from there."""
+    if not by.is_matched or rows.is_empty():
+        return rows
     first, last = scope.since, scope.until
     for time in rows["event_time"]:  # the conversion of a refund may be before the range, or after it
         first = None if first is None else min(first, time)
         last = None if last is None else max(last, time + timedelta.resolution)
     before = widened(Scope(first, last, as_of=scope.as_of), before=ANSWER_WINDOW)
-    keep = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(users)
     own = [*map(pl.col, ("user_id", "campaign_id", "event_time")), EVENT_ID, by.of("impressions")]
-    return match_impressions(rows.drop("event_id"), scan_events(store, "impressions", before, *own, keep=keep))
+    return match_impressions(rows.drop("key"), scan_frames(store, "impressions", before, *own))

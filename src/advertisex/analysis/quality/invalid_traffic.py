@@ -99,9 +99,7 @@ def gather(store: EventStore, scope: Scope) -> Traffic:
         store, "impressions", before, *columns, domain, in_scope(scope, "impressions").alias("in_scope"),
         *kinds.get("impressions", []),
     )  # fmt: skip
-    of_clickers = pl.col("campaign_id").is_not_null() & pl.col("user_id").is_in(clicks["user_id"].unique().implode())
-    may_be_answered = impressions.lazy().filter(of_clickers).select("user_id", "campaign_id", "event_time", "event_id")
-    clicks = match_impressions(clicks, may_be_answered.collect())
+    clicks = match_impressions(clicks, [impressions.select("user_id", "campaign_id", "event_time", "event_id")])
     return Traffic(rows, clicks, impressions.filter("in_scope").drop("in_scope"))
 
 
