@@ -109,7 +109,7 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
     )
     if rules.by.is_matched:
         clicks = match_impressions(clicks.drop("key"), [impressions.drop("group")])
-    return _to_input(clicks, impressions, refunds, codes)
+    return _to_input(clicks, impressions, refunds)
 
 
 def _read_clicks(store: EventStore, scope: Scope, rules: Rules, near: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -125,9 +125,7 @@ def _read_clicks(store: EventStore, scope: Scope, rules: Rules, near: pl.Expr) -
     return clicks.drop(unused), rows.filter(is_refund & is_selected).select(units("value"), "currency")
 
 
-def _to_input(
-    clicks: pl.DataFrame, impressions: pl.DataFrame, refunds: pl.DataFrame, codes: "_Codes"
-) -> AttributionInput:
+def _to_input(clicks: pl.DataFrame, impressions: pl.DataFrame, refunds: pl.DataFrame) -> AttributionInput:
     """Turn the rows of both feeds into sorted conversions and touches."""
     order, touch = ["group", "event_time", "event_id"], ["group", "event_time", "event_id", "click", "key", "own"]
     is_click, converts = pl.col("clicks") > 0, pl.col("conversions") > 0
@@ -144,7 +142,7 @@ def _to_input(
         conversions=ordered.filter(converts).select(
             "group", time, "conversions", units("value"), "currency", "is_target"
         ),
-        touches=codes.ranked(touches, keys).sort(order).select("group", time, "click", "key", "own"),
+        touches=_ranked(touches, keys).sort(order).select("group", time, "click", "key", "own"),
         keys=keys,
         refunds=refunds,
         rows={"impressions": impressions.height, "clicks": clicks.height},
@@ -192,7 +190,9 @@ class _Codes:
             key=pl.col(key).cast(pl.String).cast(self._key),
         )
 
-    def ranked(self, touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
-        """Replace the key codes, which depend on the scan order, by indices into `keys`."""
-        indices = pl.DataFrame({"key": keys.cast(self._key)}).with_row_index("index")
-        return touches.join(indices, on="key", how="left", nulls_equal=True).drop("key").rename({"index": "key"})
+
+def _ranked(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
+    """Replace the key codes, which depend on the scan order, by indices into `keys`."""
+    known = keys.drop_nulls()
+    index = pl.col("key").cast(pl.Enum(known)).to_physical().cast(pl.UInt32)
+    return touches.with_columns(index.fill_null(len(known)))
