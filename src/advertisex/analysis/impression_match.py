@@ -33,7 +33,7 @@ def match_impressions(rows: pl.DataFrame, impressions: Iterable[pl.DataFrame]) -
     numbered = rows.with_row_index("row").join(pairs, on=_KEY, how="left").sort("event_time")
     return (
         numbered.join_asof(
-            _latest_of_each_time(impressions, pairs),
+            _in_order(impressions, pairs),
             on="event_time",
             by="pair",
             strategy="backward",
@@ -45,13 +45,8 @@ def match_impressions(rows: pl.DataFrame, impressions: Iterable[pl.DataFrame]) -
     )
 
 
-def _latest_of_each_time(impressions: Iterable[pl.DataFrame], pairs: pl.DataFrame) -> pl.DataFrame:
-    """The impressions of these user-campaign pairs, sorted by time, one for each pair and time."""
+def _in_order(impressions: Iterable[pl.DataFrame], pairs: pl.DataFrame) -> pl.DataFrame:
+    """The impressions of these user-campaign pairs, sorted by time and event id: of equal times, the last matches."""
     of_pairs = (compact(frame.join(pairs, on=_KEY, how="inner").drop(_KEY)) for frame in impressions)
-    return (
-        pl.concat(of_pairs)
-        .rename({"event_id": "answered_id"})
-        .sort("event_time", "answered_id")
-        .unique(["pair", "event_time"], keep="last", maintain_order=True)
-        .with_columns(answered_at="event_time")
-    )
+    rows = pl.concat(of_pairs).rename({"event_id": "answered_id"})
+    return rows.sort("event_time", "answered_id").with_columns(answered_at="event_time")

@@ -78,7 +78,8 @@ def credited(journeys: pl.DataFrame, weight: pl.Expr) -> pl.DataFrame:
     parts = [
         apportion(rows.select("conversion", "weight", units=pl.col(name))).alias(name) for name in ("credit", "value")
     ]
-    return rows.with_columns(parts).group_by("key", "currency").agg(pl.col("credit", "value").sum())
+    sums = rows.with_columns(parts).group_by("key", "currency").agg(pl.col("credit", "value").sum())
+    return sums.with_columns(pl.col("currency").cast(pl.String))
 
 
 def check_sums(parts: pl.DataFrame, conversions: pl.DataFrame, model: str) -> None:

@@ -8,6 +8,7 @@ memory, and sorts far slower.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import numpy as np
 import polars as pl
 
 from advertisex.analysis.impression_match import ANSWER_WINDOW, match_impressions
@@ -109,7 +110,7 @@ def read(store: EventStore, scope: Scope, rules: Rules, all_users: bool) -> Attr
     )
     if rules.by.is_matched:
         clicks = match_impressions(clicks.drop("key"), [impressions.drop("group")])
-    return _to_input(clicks, impressions, refunds)
+    return _to_input(clicks, impressions, refunds, codes)
 
 
 def _read_clicks(store: EventStore, scope: Scope, rules: Rules, near: pl.Expr) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -125,7 +126,9 @@ def _read_clicks(store: EventStore, scope: Scope, rules: Rules, near: pl.Expr) -
     return clicks.drop(unused), rows.filter(is_refund & is_selected).select(units("value"), "currency")
 
 
-def _to_input(clicks: pl.DataFrame, impressions: pl.DataFrame, refunds: pl.DataFrame) -> AttributionInput:
+def _to_input(
+    clicks: pl.DataFrame, impressions: pl.DataFrame, refunds: pl.DataFrame, codes: "_Codes"
+) -> AttributionInput:
     """Turn the rows of both feeds into sorted conversions and touches."""
     order, touch = ["group", "event_time", "event_id"], ["group", "event_time", "event_id", "click", "key", "own"]
     is_click, converts = pl.col("clicks") > 0, pl.col("conversions") > 0
@@ -142,7 +145,9 @@ def _to_input(clicks: pl.DataFrame, impressions: pl.DataFrame, refunds: pl.DataF
         conversions=ordered.filter(converts).select(
             "group", time, "conversions", units("value"), "currency", "is_target"
         ),
-        touches=_ranked(touches, keys).sort(order).select("group", time, "click", "key", "own"),
+        touches=touches.with_columns(key=codes.ranked(touches["key"], keys))
+        .sort(order)
+        .select("group", time, "click", "key", "own"),
         keys=keys,
         refunds=refunds,
         rows={"impressions": impressions.height, "clicks": clicks.height},
@@ -190,9 +195,10 @@ class _Codes:
             key=pl.col(key).cast(pl.String).cast(self._key),
         )
 
-
-def _ranked(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
-    """Replace the key codes, which depend on the scan order, by indices into `keys`."""
-    known = keys.drop_nulls()
-    index = pl.col("key").cast(pl.Enum(known)).to_physical().cast(pl.UInt32)
-    return touches.with_columns(index.fill_null(len(known)))
+    def ranked(self, codes: pl.Series, keys: pl.Series) -> pl.Series:
+        """Replace the codes of keys, which depend on the scan order, by their indices in `keys` (UInt32)."""
+        known = keys.drop_nulls()
+        of_known = known.cast(self._key).to_physical().to_numpy()
+        indices = np.zeros(of_known.max(initial=0) + 1, np.uint32)
+        indices[of_known] = np.arange(len(known))
+        return pl.Series("key", indices).gather(codes.to_physical()).fill_null(len(known))
