@@ -15,7 +15,6 @@ from advertisex.cli.options import (
     StoreOption,
     duration_of,
     opened_store,
-    parse_time,
     settings_of,
 )
 from advertisex.cli.output import out, print_json, say
@@ -27,6 +26,7 @@ from advertisex.monitoring.monitor import evaluated_buckets
 from advertisex.monitoring.notices import format_value
 from advertisex.monitoring.rules import flag_anomalies
 from advertisex.monitoring.series import bucket_start, midnight, tally
+from advertisex.questions.time_text import parse_time
 from advertisex.settings.alerts import AlertSettings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore

@@ -22,7 +22,6 @@ from advertisex.cli.options import (
     LogOption,
     StoreOption,
     opened_store,
-    parse_time,
     settings_of,
 )
 from advertisex.cli.output import print_json, print_json_with_list, say
@@ -31,6 +30,7 @@ from advertisex.cli.tables import print_table
 from advertisex.errors import ConfigurationError, StoreMissing
 from advertisex.limits import Limit
 from advertisex.model import CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS
+from advertisex.questions.time_text import parse_time
 from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Import the catalogue of creatives and campaigns, and show it.", no_args_is_help=True)

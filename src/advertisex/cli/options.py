@@ -1,26 +1,20 @@
 """Options shared by the commands, and functions that open the log and the store."""
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
-import polars as pl
 import typer
 
-from advertisex.analysis.calendar import midnight
 from advertisex.cli.session import place_errors
 from advertisex.errors import ConfigurationError, LogMissing, StoreError
-from advertisex.feeds import TimeReading
 from advertisex.ingestion.options.api import check_seconds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.logs.sqlite_faults import RESTORE_LOG
 from advertisex.masking import masked
-from advertisex.processing.timestamps import read_timestamps
 from advertisex.processing.waiting import when_available
 from advertisex.settings.durations import duration
 from advertisex.settings.load import load_settings
@@ -31,12 +25,6 @@ from advertisex.stores.open import open_store
 #: The panel of the help that these options are in.
 SHARED = "Common options"
 _LOG_IS_GONE = f"check --data and --log, or {RESTORE_LOG}"
-
-#: A time on the command line starts with a date. Epoch numbers are not accepted: 2026 would mean the year.
-_DAY = re.compile(r"\d{4}-\d\d-\d\d(?!\d)", re.ASCII)
-
-#: A zone whose clocks never show the time of UTC; it reads only times with an offset like UTC.
-_OTHER_ZONE = "Etc/GMT+12"
 
 DataOption = Annotated[
     Path | None,
@@ -181,7 +169,6 @@ _PAIRS = {
     "--map": "COLUMN=FIELD",
     "--inherit": "PARENT.FIELD=FIELD",
     "--set": "FIELD=VALUE",
-    "--where": "FIELD=VALUE",
 }
 
 
@@ -200,46 +187,4 @@ def parse_pairs(texts: list[str] | None, option: str) -> dict[str, str]:
             raise ConfigurationError(
                 f"{option}: {left!r} is given twice, as {found[left]!r} and as {right!r}", hint="keep one of them"
             )
-    return found
-
-
-def parse_time(text: str | None, option: str, zone: str = "UTC") -> datetime | None:
-    """Parse a date, or a date and time (RFC 3339, `T` or space), from the command line.
-
-    Args:
-        text: the text; None gives None.
-        option: name of the option, for errors.
-        zone: time zone of a text without an offset.
-
-    Returns:
-        Naive UTC.
-
-    Raises:
-        ConfigurationError: it is not a valid time, or the clocks of the zone showed it never or twice.
-    """
-    if text is None:
-        return None
-    value = _read_time(text, "UTC")
-    if value is None:
-        raise ConfigurationError(
-            f"{option}: {text!r} is not a valid date or time",
-            hint="write it as 2026-11-24 or 2026-11-24T12:00:00Z",
-        )
-    if zone == "UTC" or _read_time(text, _OTHER_ZONE) == value:  # it has an offset
-        return value
-    if len(text) == len("2026-11-24"):
-        return midnight(value.date(), zone)
-    first, second = (value.replace(tzinfo=ZoneInfo(zone), fold=fold).astimezone(UTC) for fold in (0, 1))
-    if first != second:
-        times = "never" if first > second else "twice"
-        raise ConfigurationError(
-            f"{option}: the clocks of {zone} show {text!r} {times}", hint=f"give the offset: {text}+01:00, for example"
-        )
-    return first.replace(tzinfo=None)
-
-
-def _read_time(text: str, zone: str) -> datetime | None:
-    if not _DAY.match(text):
-        return None
-    found: datetime | None = read_timestamps(pl.Series([text]), TimeReading(zone, formats=("%Y-%m-%d",)))[0]
     return found

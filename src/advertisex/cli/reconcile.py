@@ -16,16 +16,17 @@ from advertisex.analysis.listing import LISTED
 from advertisex.analysis.reconciliation.partner_report import PartnerReport, read_report
 from advertisex.analysis.reconciliation.reconcile import reconcile as ask_reconcile
 from advertisex.analysis.scope import Scope
-from advertisex.cli.analyze.asking import Asked, Question, print_asked
-from advertisex.cli.analyze.shared import Shared
+from advertisex.cli.analyze.asking import asked_of, common_options, print_asked
 from advertisex.cli.analyze.showing import print_answer
-from advertisex.cli.options import opened_log, parse_time, settings_of
+from advertisex.cli.options import opened_log, settings_of
 from advertisex.cli.output import err
 from advertisex.cli.source_options import given_options, source_options
 from advertisex.errors import ConfigurationError, LogMissing
 from advertisex.ingestion.configured import reading_options
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.processing.configured import processing_of
+from advertisex.questions.asking import Question
+from advertisex.questions.time_text import parse_time
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 
@@ -59,18 +60,17 @@ class _Own:
     ] = LISTED
 
 
-_GROUPS: tuple[Callable[..., Any], ...] = (_Own, source_options, Shared)
+_GROUPS: tuple[Callable[..., Any], ...] = (_Own, source_options)
 
 
 def reconcile(**given: Any) -> None:
     """Compare a partner's report with our numbers by campaign and day, and explain the gaps."""
-    own, options, shared = (
+    own, options = (
         group(**{name: given.pop(name) for name in inspect.signature(group).parameters}) for group in _GROUPS
     )
-    shared.check()
-    settings = settings_of(shared.config, data=shared.data, log=shared.log, store=shared.store)
+    settings = settings_of(given["config"], data=given["data"], log=given["log"], store=given["store"])
     with ExitStack() as stack:
-        print_asked(Asked(_question(settings, own, options, stack), shared, print_answer), settings)
+        print_asked(asked_of(_question(settings, own, options, stack), given, print_answer), settings)
     if own.partner is None and given_options(options):
         err.print(_to_keep(options, own.partner_zone), markup=False, style="dim", soft_wrap=True)
 
@@ -82,6 +82,7 @@ reconcile.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         for group in _GROUPS
         for one in inspect.signature(group, eval_str=True).parameters.values()
     ]
+    + common_options()
 )
 
 

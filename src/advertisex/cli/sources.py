@@ -17,7 +17,6 @@ from advertisex.cli.options import (
     LogOption,
     StoreOption,
     opened_log,
-    parse_time,
     settings_of,
 )
 from advertisex.cli.output import print_json, say
@@ -29,6 +28,7 @@ from advertisex.ingestion.known_sources import backfill_source, by_id, find_sour
 from advertisex.ingestion.source_status import SourceStatus
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
+from advertisex.questions.time_text import parse_time
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 

@@ -5,28 +5,19 @@ from collections.abc import Callable
 import typer
 
 from advertisex.analysis.answer import Answer
-from advertisex.cli.analyze import questions
-from advertisex.cli.analyze.asking import Question, command
+from advertisex.cli.analyze.asking import command
 from advertisex.cli.analyze.counts import print_correlation, print_summary, show_correlation, show_summary
 from advertisex.cli.analyze.showing import print_answer
+from advertisex.questions.definitions import QUESTIONS
 
 app = typer.Typer(help="Answer questions about the stored events.", no_args_is_help=True)
 
+#: What prints the answers of questions that have tables of their own for it.
+_SHOWN: dict[str, Callable[[Answer], None]] = {"summary": show_summary, "correlation": show_correlation}
+
 #: The questions, and what prints their answers.
-QUESTIONS: dict[str, tuple[Callable[..., Question], Callable[[Answer], None]]] = {
-    "summary": (questions.summary, show_summary),
-    "correlation": (questions.correlation, show_correlation),
-    "performance": (questions.performance, print_answer),
-    "pacing": (questions.pacing, print_answer),
-    "funnel": (questions.funnel, print_answer),
-    "attribution": (questions.attribution, print_answer),
-    "journeys": (questions.journeys, print_answer),
-    "reach": (questions.reach, print_answer),
-    "bids": (questions.bids, print_answer),
-    "quality": (questions.quality, print_answer),
-    "restatement": (questions.restatement, print_answer),
-}
-for _name, (_question, _show) in QUESTIONS.items():
+SHOWN = {name: (question, _SHOWN.get(name, print_answer)) for name, question in QUESTIONS.items()}
+for _name, (_question, _show) in SHOWN.items():
     app.command(_name)(command(_question, _show))
 
-__all__ = ["QUESTIONS", "app", "print_correlation", "print_summary"]
+__all__ = ["SHOWN", "app", "print_correlation", "print_summary"]

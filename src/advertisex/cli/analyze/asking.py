@@ -1,4 +1,4 @@
-"""Turns a question into a command, with its own options and the shared ones."""
+"""Turns a question into a command, with its own options and those that all questions have."""
 
 import inspect
 import sys
@@ -8,27 +8,23 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from advertisex.analysis.answer import Answer, not_kept
-from advertisex.analysis.networks import read_networks
-from advertisex.analysis.scope import Scope
-from advertisex.analysis.views import asking as views
-from advertisex.cli.analyze.shared import Shared
+from advertisex.cli.analyze.printed import Printed
 from advertisex.cli.analyze.showing import print_answer
+from advertisex.cli.analyze.typed import FILTERS, typed
 from advertisex.cli.analyze.watched import Watched
 from advertisex.cli.options import opened_store, settings_of
 from advertisex.cli.output import err
 from advertisex.cli.progress import progress
 from advertisex.extras import extra
 from advertisex.processing.clock_check import warn_of_clock
+from advertisex.questions.asking import Inquiry, Question
+from advertisex.questions.selection import Selection
 from advertisex.reporting.answer_file import file_target
-from advertisex.settings.analysis import AnalysisSettings
 from advertisex.settings.model import Settings
 from advertisex.stores.commit_time import utc_now
 from advertisex.stores.contract import EventStore
 
 T = TypeVar("T")
-
-#: A question with its own options applied; it takes the store and the scope.
-Question = Callable[[EventStore, Scope], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +33,33 @@ class Asked:
 
     Attributes:
         question: the question.
-        shared: the options that all questions have.
+        selection: the options that all questions have.
+        printed: where the data is, and how to print the answer.
         show: prints a human-readable answer.
     """
 
     question: Question
-    shared: Shared
+    selection: Selection
+    printed: Printed
     show: Callable[[Answer], None]
+
+
+def common_options() -> list[inspect.Parameter]:
+    """The options that the commands of all questions have, as typer reads them."""
+    printed = inspect.signature(Printed, eval_str=True).parameters.values()
+    return [*typed(Selection, FILTERS), *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in printed)]
+
+
+def asked_of(question: Question, options: dict[str, Any], show: Callable[[Answer], None]) -> Asked:
+    """Make what was asked of a question and the values of `common_options`.
+
+    Raises:
+        ConfigurationError: the options contradict each other.
+    """
+    selected = {name: options[name] for name in inspect.signature(Selection).parameters}
+    printed = Printed(**{name: value for name, value in options.items() if name not in selected})
+    printed.check()
+    return Asked(question, Selection(**selected), printed, show)
 
 
 def parser(
@@ -52,27 +68,24 @@ def parser(
     """Build the function for typer that parses the options of a question.
 
     Args:
-        question: takes the question's own options; its signature and docstring become those of the function.
+        question: takes the question's own options; its docstring becomes that of the function.
         show: prints a human-readable answer.
         then: what to do with the result.
 
     Returns:
-        A function with the question's own options and the shared ones.
+        A function with the question's own options and the common ones.
 
     Raises:
-        ConfigurationError: what the question raises, or shared options contradict each other.
+        ConfigurationError: what the question raises, or common options contradict each other.
     """
-    own, shared = (inspect.signature(of, eval_str=True).parameters for of in (question, Shared))
+    own = typed(question)
 
     def ask(**options: Any) -> T:
-        own_options = {name: options.pop(name) for name in own}
-        asked = Asked(question(**own_options), Shared(**options), show)
-        asked.shared.check()
-        return then(asked)
+        own_options = {one.name: options.pop(one.name) for one in own}
+        return then(asked_of(question(**own_options), options, show))
 
     ask.__name__, ask.__doc__ = question.__name__, question.__doc__
-    keywords = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in (*own.values(), *shared.values())]
-    ask.__signature__ = inspect.Signature(keywords)  # type: ignore[attr-defined] # typer reads it
+    ask.__signature__ = inspect.Signature([*own, *common_options()])  # type: ignore[attr-defined] # typer reads it
     return ask
 
 
@@ -82,8 +95,8 @@ def command(question: Callable[..., Question], show: Callable[[Answer], None] = 
 
 
 def _ask(asked: Asked) -> None:
-    shared = asked.shared
-    print_asked(asked, settings_of(shared.config, data=shared.data, log=shared.log, store=shared.store))
+    printed = asked.printed
+    print_asked(asked, settings_of(printed.config, data=printed.data, log=printed.log, store=printed.store))
 
 
 def answered(asked: Asked, settings: Settings) -> Answer:
@@ -93,26 +106,11 @@ def answered(asked: Asked, settings: Settings) -> Answer:
         ConfigurationError: an option is invalid.
         AdvertiseXError: the question cannot be answered.
     """
-    shared = asked.shared
-    scope, conversion = shared.scope(settings.analysis.zone), shared.conversion(settings.analysis)
-    data_centres = _data_centres(settings.analysis)
+    inquiry = Inquiry.of(asked.question, asked.selection, settings.analysis, asked.printed.rates)
     with opened_store(settings, read_only=True) as store:
         warn_of_clock(store, utc_now())
         with progress("analyzing", None, unit="rows") as bar:
-            return views.ask(
-                asked.question,
-                cast("EventStore", Watched(store, bar)) if bar.is_shown else store,
-                scope.settled(store),
-                conversion=conversion,
-                valid_only=shared.valid_only,
-                data_centres=data_centres,
-            )
-
-
-def _data_centres(settings: AnalysisSettings) -> views.DataCentres | None:
-    if settings.data_centres is None:
-        return None
-    return views.DataCentres(read_networks(settings.data_centres), settings.ip_field)
+            return inquiry.answer(cast("EventStore", Watched(store, bar)) if bar.is_shown else store)
 
 
 def print_asked(
@@ -125,17 +123,17 @@ def print_asked(
         settings: the settings.
         checked: calls the function that answers it, and adds to its errors.
     """
-    shared = asked.shared
-    page = None if shared.html is None else file_target(shared.html, option="--html")
+    printed = asked.printed
+    page = None if printed.html is None else file_target(printed.html, option="--html")
     answer = checked(lambda: answered(asked, settings))
     if page is not None:
-        _write_page(answer, page, inline=shared.inline)
-    if shared.as_json:
+        _write_page(answer, page, inline=printed.inline)
+    if printed.as_json:
         sys.stdout.write(answer.to_json())
-    elif shared.as_csv:
+    elif printed.as_csv:
         if answer.kept_since is not None:  # the table cannot say it
             err.print(not_kept(answer.kept_since), markup=False, soft_wrap=True)
-        _write_unchanged(answer.to_csv(table=shared.table))
+        _write_unchanged(answer.to_csv(table=printed.table))
     elif page is None:
         asked.show(answer)
 

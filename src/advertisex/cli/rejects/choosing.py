@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from advertisex.cli.options import parse_time
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
 from advertisex.model import Position
+from advertisex.questions.time_text import parse_time
 from advertisex.rejects.explained import reason_codes
 from advertisex.stores.contract import EventStore, RejectQuery
 

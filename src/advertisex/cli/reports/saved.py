@@ -12,7 +12,7 @@ import typer
 from typer.main import get_group
 
 from advertisex.analysis.arguments import check_zone
-from advertisex.cli.analyze import QUESTIONS
+from advertisex.cli.analyze import SHOWN
 from advertisex.cli.analyze.asking import Asked, parser
 from advertisex.cli.reports.ranges import days_of, time_of
 from advertisex.cli.usage import usage_error
@@ -67,7 +67,7 @@ def saved_report(settings: Settings, name: str, flags: Sequence[str], now: datet
     if command is None:
         raise ConfigurationError(
             f"unknown question {report.question!r}",
-            hint=f"use one of {', '.join(QUESTIONS)}",
+            hint=f"use one of {', '.join(SHOWN)}",
             setting=("reports", name, "question"),
         )
     options = in_settings(name, report, lambda: _with_times(report, settings, now))
@@ -144,6 +144,6 @@ def _parsed(command: Any, words: Sequence[str]) -> Asked:
 def _parsers() -> Any:
     """The parsers of all questions; each returns what was asked."""
     app = typer.Typer(add_completion=False)
-    for name, (question, show) in QUESTIONS.items():
+    for name, (question, show) in SHOWN.items():
         app.command(name)(parser(question, show, lambda asked: asked))
     return get_group(app)

@@ -1,11 +1,9 @@
 """The questions: each validates its own options and binds them to a function of `analysis`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, get_args
-
-import typer
 
 from advertisex.analysis import bids as bid_requests
 from advertisex.analysis import correlation as correlations
@@ -23,9 +21,10 @@ from advertisex.analysis.pacing.curve import CURVES
 from advertisex.analysis.performance import report as performances
 from advertisex.analysis.quality import report as qualities
 from advertisex.analysis.reach import report as reached
-from advertisex.cli.analyze.asking import Question
-from advertisex.cli.options import parse_time
 from advertisex.errors import ConfigurationError
+from advertisex.questions.asking import Question
+from advertisex.questions.option import Option
+from advertisex.questions.time_text import parse_time
 from advertisex.settings.durations import read_duration
 
 
@@ -47,7 +46,7 @@ def _duration(text: str, option: str, *, minimum: timedelta = timedelta(0)) -> t
     return check_duration(found, option, minimum=minimum)
 
 
-ByDayOption = Annotated[str | None, typer.Option("--by", metavar="KEY", help="Group by: day.")]
+ByDayOption = Annotated[str | None, Option(metavar="KEY", help="Group by: day.")]
 
 
 def summary(by: ByDayOption = None) -> Question:
@@ -63,7 +62,7 @@ def correlation(by: ByDayOption = None) -> Question:
 def funnel(
     by: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="KEY",
             help=f"Group by {_listed([*KEYS, 'conversion_type', *PERIODS, 'any own text or flag field'])}.",
         ),
@@ -76,7 +75,7 @@ def funnel(
 def performance(
     by: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="KEY",
             help=f"Group by {_listed([*KEYS, 'conversion_type', *performances.PERIODS, 'an own text or flag field'])}.",
         ),
@@ -89,7 +88,7 @@ def performance(
 def pacing(
     curve: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="NAME",
             help="How what is booked is expected to be spread: linear, or weekday for the campaign's own week.",
         ),
@@ -101,29 +100,27 @@ def pacing(
 
 TouchScopeOption = Annotated[
     str,
-    typer.Option("--scope", metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign."),
+    Option(metavar="SCOPE", help="any, or campaign: only touches of the conversion's own campaign."),
 ]
 
 
 def attribution(
     model: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help=f"{_listed(attributions.MODELS)}; repeatable.  \\[default: all]"),
+        Option(metavar="NAME", help=f"{_listed(attributions.MODELS)}; repeatable.", default="all"),
     ] = None,
     by: Annotated[
         str,
-        typer.Option(metavar="KEY", help=f"What to credit: {_listed([*KEYS, 'any own text or flag field'])}."),
+        Option(metavar="KEY", help=f"What to credit: {_listed([*KEYS, 'any own text or flag field'])}."),
     ] = "campaign_id",
     scope: TouchScopeOption = "any",
-    split_journeys: Annotated[
-        bool, typer.Option("--split-journeys", help="End the journey at each conversion.")
-    ] = False,
-    click_window: Annotated[str, typer.Option(metavar="DURATION", help="Lookback window of clicks: 30d, 12h.")] = "30d",
-    view_window: Annotated[str, typer.Option(metavar="DURATION", help="Lookback window of impressions.")] = "1d",
-    half_life: Annotated[str, typer.Option(metavar="DURATION", help="Half-life of the time_decay model.")] = "7d",
+    split_journeys: Annotated[bool, Option(help="End the journey at each conversion.")] = False,
+    click_window: Annotated[str, Option(metavar="DURATION", help="Lookback window of clicks: 30d, 12h.")] = "30d",
+    view_window: Annotated[str, Option(metavar="DURATION", help="Lookback window of impressions.")] = "1d",
+    half_life: Annotated[str, Option(metavar="DURATION", help="Half-life of the time_decay model.")] = "7d",
     weight: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="NAME",
             help="What conversions weigh in the markov model when it divides value: conversions or value.",
         ),
@@ -146,17 +143,15 @@ def attribution(
 def journeys(
     window: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="DURATION", help="Lookback window of touches: 7d, 12h; repeatable.  \\[default: 1d, 7d, 28d]"
-        ),
+        Option(metavar="DURATION", help="Lookback window of touches: 7d, 12h; repeatable.", default="1d, 7d, 28d"),
     ] = None,
     by: Annotated[
         str,
-        typer.Option(metavar="KEY", help=f"What a path consists of: {_listed([*KEYS, 'any own text or flag field'])}."),
+        Option(metavar="KEY", help=f"What a path consists of: {_listed([*KEYS, 'any own text or flag field'])}."),
     ] = "campaign_id",
     scope: TouchScopeOption = "any",
     limit: Annotated[
-        int, typer.Option(metavar="N", min=0, max=MOST_LISTED, help="Maximum number of paths listed.")
+        int, Option(metavar="N", minimum=0, maximum=MOST_LISTED, help="Maximum number of paths listed.")
     ] = LISTED,
 ) -> Question:
     """Conversions after clicks and views, their lag, number of touches, and the paths that lead to them."""
@@ -176,7 +171,7 @@ def _within_campaign(scope: str) -> bool:
 
 def reach(
     by: Annotated[
-        str | None, typer.Option(metavar="KEY", help=f"Also count the users of each {_listed(reached.OVER)}.")
+        str | None, Option(metavar="KEY", help=f"Also count the users of each {_listed(reached.OVER)}.")
     ] = None,
 ) -> Question:
     """Reach and frequency, also over time, conversions by frequency, and the users that campaigns have in common."""
@@ -191,8 +186,11 @@ def bids() -> Question:
 def quality(
     limit: Annotated[
         int,
-        typer.Option(
-            metavar="N", min=0, max=MOST_LISTED, help="Maximum number of events listed per reason and discrepancy."
+        Option(
+            metavar="N",
+            minimum=0,
+            maximum=MOST_LISTED,
+            help="Maximum number of events listed per reason and discrepancy.",
         ),
     ] = LISTED,
 ) -> Question:
@@ -201,19 +199,18 @@ def quality(
 
 
 def restatement(
-    begin: Annotated[
-        str, typer.Option("--from", metavar="TIME", help="Start: the numbers as known at this time (UTC).")
-    ],
+    begin: Annotated[str, Option(name="from", metavar="TIME", help="Start: the numbers as known at this time (UTC).")],
     end: Annotated[
         str | None,
-        typer.Option(
-            "--to", metavar="TIME", help="End: the numbers as known at this time.  \\[default: the last commit]"
-        ),
+        Option(name="to", metavar="TIME", help="End: the numbers as known at this time.", default="the last commit"),
     ] = None,
     limit: Annotated[
         int,
-        typer.Option(
-            metavar="N", min=0, max=MOST_LISTED, help="Maximum number of late events and moved creatives listed."
+        Option(
+            metavar="N",
+            minimum=0,
+            maximum=MOST_LISTED,
+            help="Maximum number of late events and moved creatives listed.",
         ),
     ] = restatements.LATE_EVENTS,
 ) -> Question:
@@ -221,3 +218,12 @@ def restatement(
     start = parse_time(begin, "--from")
     assert start is not None
     return partial(restatements.restatement, start=start, end=parse_time(end, "--to"), limit=limit)
+
+
+#: The questions by name, in the order of the help.
+QUESTIONS: dict[str, Callable[..., Question]] = {
+    question.__name__: question
+    for question in (
+        summary, correlation, performance, pacing, funnel, attribution, journeys, reach, bids, quality, restatement,
+    )
+}  # fmt: skip

@@ -1,0 +1,58 @@
+"""The options of questions: plain data, from which the command line and the HTTP API make their own."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option. It annotates a parameter of a question; the names of both differ at most in underscores.
+
+    Attributes:
+        help: what it does, as one sentence.
+        metavar: the word for its value in the help; empty for a flag.
+        name: its name, if the parameter is named otherwise.
+        default: what applies without it, if the parameter does not say so.
+        minimum: the least number.
+        maximum: the largest number.
+    """
+
+    help: str
+    metavar: str = ""
+    name: str = ""
+    default: str = ""
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a question, with its option.
+
+    Attributes:
+        name: the name of the parameter.
+        type: `str`, `int` or `bool`, a list of `str`, or one of these or None.
+        value: its default; `inspect.Parameter.empty` if it is required.
+        option: its option.
+    """
+
+    name: str
+    type: Any
+    value: Any
+    option: Option
+
+    @property
+    def public_name(self) -> str:
+        """The name of the option, with underscores."""
+        return self.option.name or self.name
+
+
+def parameters_of(question: Callable[..., Any]) -> list[Parameter]:
+    """Read the parameters that are annotated with an option, in their order."""
+    found = []
+    for one in inspect.signature(question, eval_str=True).parameters.values():
+        kind, *extra = get_args(one.annotation) if get_origin(one.annotation) is not None else [None]
+        found += [Parameter(one.name, kind, one.default, option) for option in extra if isinstance(option, Option)]
+    return found
