@@ -14,7 +14,7 @@ import typer
 from rich.text import Text
 
 from advertisex.cli.analyze import print_correlation, print_summary
-from advertisex.cli.ledger_table import ledger_dict, print_ledger
+from advertisex.cli.ledger_table import print_ledger
 from advertisex.cli.options import SHARED, DebugOption, JsonOption, LogOption, StoreOption, opened_log, opened_store
 from advertisex.cli.output import err, out, print_json, say
 from advertisex.cli.progress import progress
@@ -26,6 +26,7 @@ from advertisex.files.durable import make_folder
 from advertisex.files.faults import fault_of
 from advertisex.logs.open import open_log
 from advertisex.processing.configured import processing_of
+from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.settings.load import load_settings
 from advertisex.simulator import SimulationSettings
 from advertisex.stores.open import open_store

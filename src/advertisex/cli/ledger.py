@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from advertisex.cli.ledger_table import ledger_dict, print_ledger
+from advertisex.cli.ledger_table import print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -14,6 +14,7 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import print_json, say
+from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.stores.retention import removed_before
 
 

@@ -7,36 +7,14 @@ from rich.text import Text
 
 from advertisex.cli.output import out, print_json, say
 from advertisex.cli.tables import print_table
-from advertisex.model import COUNT_NAMES, Counts, LedgerRow
+from advertisex.model import COUNT_NAMES, LedgerRow
+from advertisex.reporting.ledger_document import ledger_dict
 
 #: Counts that are not in the table: they are printed below it, if there are any.
 _BELOW = {"removed", "removed_rejects", "lost"}
 
 #: Counts that lie outside the balance, and the width from which on they are printed beside the others.
 _OUTSIDE, _WIDE = ("conflict", "redelivered"), 100
-
-
-def counts_dict(counts: Counts) -> dict[str, int]:
-    """Return the counts as a JSON object."""
-    return {name: getattr(counts, name) for name in COUNT_NAMES}
-
-
-def ledger_dict(rows: Sequence[LedgerRow]) -> dict[str, Any]:
-    """Return the ledger as a JSON object: rows, total, balanced."""
-    total = sum((row.counts for row in rows), Counts())
-    return {
-        "rows": [
-            {
-                "topic": row.topic,
-                "partition": row.partition,
-                "next_offset": row.next_offset,
-                **counts_dict(row.counts),
-            }
-            for row in rows
-        ],
-        "total": counts_dict(total),
-        "balanced": all(row.counts.balanced for row in rows),
-    }
 
 
 def print_ledger(rows: Sequence[LedgerRow], *, as_json: bool = False) -> None:

@@ -13,7 +13,7 @@ from advertisex.catalogue.files import catalogue_files
 from advertisex.catalogue.unknown import UnknownIds
 from advertisex.catalogue.watched import WatchedCatalogue
 from advertisex.cli.catalogue_change import import_catalogue
-from advertisex.cli.ledger_table import ledger_dict, print_expired, print_ledger
+from advertisex.cli.ledger_table import print_expired, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -45,6 +45,7 @@ from advertisex.processing.lag import lags
 from advertisex.processing.log_retention import retaining
 from advertisex.processing.runner import Committed, Processing, process_log
 from advertisex.processing.transaction_warnings import warn_of_held_back
+from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 

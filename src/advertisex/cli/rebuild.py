@@ -12,7 +12,7 @@ from advertisex.catalogue.files import catalogue_files
 from advertisex.catalogue.imports import import_catalogue
 from advertisex.cli.catalogue_change import report_import
 from advertisex.cli.confirming import confirm
-from advertisex.cli.ledger_table import ledger_dict, print_ledger
+from advertisex.cli.ledger_table import print_ledger
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -33,6 +33,7 @@ from advertisex.model import LedgerRow, Partition
 from advertisex.processing.configured import processing_of
 from advertisex.processing.runner import Committed, Processing
 from advertisex.rebuild import Missing, Rebuilt, check_erasures, missing_messages, rebuild_store
+from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.settings.model import Settings
 from advertisex.stores.format import FORMAT
 from advertisex.stores.open import drop_old as drop_kept

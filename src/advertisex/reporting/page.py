@@ -25,7 +25,7 @@ from advertisex.reporting.columns import Column, columns_of
 from advertisex.reporting.facts import cards_of
 from advertisex.reporting.figures import Figure, figure, is_empty
 from advertisex.reporting.labels import words
-from advertisex.reporting.rendering import TEMPLATES, rendered
+from advertisex.reporting.rendering import rendered, text_of_template, values_of
 
 if TYPE_CHECKING:
     from advertisex.analysis.answer import Answer, Table
@@ -100,6 +100,19 @@ class Section:
         return text, value, column.kind, exact(value, text) if is_amount else ""
 
 
+def contents_of(answer: "Answer") -> dict[str, Any]:
+    """Return what the templates of an answer show: its tables, figures and cards, and the values of `values_of`."""
+    sections = _sections(answer)
+    return values_of(answer) | {
+        "sections": sections,
+        "cards": cards_of(answer.facts),
+        "figures": [{"data": drawn.data, "layout": drawn.layout, "note": drawn.note} for drawn in _figures(sections)],
+        "most": MOST_ROWS,
+        "no_text": NO_TEXT,
+        "version": version("advertisex"),
+    }
+
+
 def page_of(answer: "Answer") -> str:
     """Render an answer as an HTML page that contains the script of its figures.
 
@@ -109,7 +122,7 @@ def page_of(answer: "Answer") -> str:
     Returns:
         HTML; about five million characters if it has figures.
     """
-    return _rendered(answer, _sections(answer), inline=True)
+    return _rendered(contents_of(answer), inline=True)
 
 
 def write_page(answer: "Answer", path: str | PathLike[str], *, inline: bool = False) -> list[Path]:
@@ -122,30 +135,24 @@ def write_page(answer: "Answer", path: str | PathLike[str], *, inline: bool = Fa
         ConfigurationError: a file cannot be written.
     """
     target = file_target(Path(path))
-    sections = _sections(answer)
-    shared = None if inline or not _figures(sections) else plotly_script.write_beside(target)
-    write_file(target, [_rendered(answer, sections, inline=inline).encode()])
+    contents = contents_of(answer)
+    shared = None if inline or not contents["figures"] else plotly_script.write_beside(target)
+    write_file(target, [_rendered(contents, inline=inline).encode()])
     return [target] if shared is None else [shared, target]
 
 
-def _rendered(answer: "Answer", sections: Sequence[Section], *, inline: bool) -> str:
-    figures = _figures(sections)
+def _rendered(contents: dict[str, Any], *, inline: bool) -> str:
+    figures = contents["figures"]
     plotly = plotly_script.text() if figures and inline else ""
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    script = text_of_template("page.js")
     return rendered(
         "page.html.j2",
-        answer,
-        sections=sections,
-        cards=cards_of(answer.facts),
-        figures=[{"data": drawn.data, "layout": drawn.layout, "note": drawn.note} for drawn in figures],
-        most=MOST_ROWS,
-        no_text=NO_TEXT,
-        version=version("advertisex"),
-        style=(TEMPLATES / "page.css").read_text(encoding="utf-8"),
+        style=text_of_template("page.css"),
         plotly=plotly,
         shared=plotly_script.file_name() if figures and not inline else "",
         script=script,
         hashes=[_hash(text) for text in (plotly, script) if text],
+        **contents,
     )
 
 

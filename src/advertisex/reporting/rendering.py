@@ -1,5 +1,6 @@
 """Renders the HTML templates, with what they share: title, facts, and what the numbers are based on."""
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,22 +16,33 @@ if TYPE_CHECKING:
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def rendered(template: str, answer: "Answer", **values: Any) -> str:
-    """Render a template; all values are escaped unless the template marks them as safe."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+@cache
+def _environment(folder: Path) -> Environment:
+    return Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    return environment.get_template(template).render(
-        title=answer.question.replace("_", " ").capitalize(),
-        facts=facts_of(answer.facts),
-        notes=list(map(visible, answer.notes)),
-        about=_about(answer),
-        parameters=_parameters(answer),
-        format_value=format_value,
-        label=label,
-        **values,
-    )
+
+
+def rendered(template: str, folder: Path = TEMPLATES, **values: Any) -> str:
+    """Render a template of a folder or of this package; values are escaped unless the template marks them as safe."""
+    return _environment(folder).get_template(template).render(format_value=format_value, label=label, **values)
+
+
+def text_of_template(name: str) -> str:
+    """Return a file of this package's templates as it is."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def values_of(answer: "Answer") -> dict[str, Any]:
+    """What templates show of an answer beside its tables: title, facts, notes, and what the numbers are based on."""
+    return {
+        "title": answer.question.replace("_", " ").capitalize(),
+        "facts": facts_of(answer.facts),
+        "notes": list(map(visible, answer.notes)),
+        "about": _about(answer),
+        "parameters": _parameters(answer),
+    }
 
 
 def _about(answer: "Answer") -> list[tuple[str, str]]:

@@ -5,6 +5,11 @@ const figures = JSON.parse(document.getElementById("figures").textContent);
 const places = [...document.querySelectorAll("[data-figure]")];
 const boxes = [...document.querySelectorAll(".scrolled")];
 const dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"; // a finger scrolls the page
+for (const part of document.querySelectorAll("[data-least]")) {
+  part.style.setProperty("--least", `${part.dataset.least}px`);
+}
+for (const place of places) place.style.height = `${place.dataset.height}px`;
+
 const options = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
 
 // Always anew: Plotly misplaces the legend when it resizes a figure.
