@@ -77,6 +77,7 @@ _LIMITED = {
     "Catalogue": r"catalogue|cli\.catalogue",
     "Answers, tables and pages": r"analysis|cli|reporting",
     "Monitoring and settings": r"monitoring|settings",
+    "The HTTP server": r"web",
 }
 _WEBSITES = (
     "https://news.example.com/front?id=1",

@@ -10,6 +10,7 @@ import pytest
 import xlsxwriter
 from pydantic import SecretStr
 
+from advertisex.cli.serve import serve
 from advertisex.errors import AdvertiseXError
 from advertisex.extras import EXTRAS, extra
 from advertisex.feeds import FEEDS
@@ -28,6 +29,7 @@ IMPORTERS = (
     "advertisex.reporting.page",
     "advertisex.reporting.rendering",
     "advertisex.stores.elasticsearch",
+    "advertisex.web",
 )
 
 
@@ -72,6 +74,7 @@ def forget_importers(monkeypatch: pytest.MonkeyPatch) -> None:
         ("kafka", lambda _: open_log("kafka://127.0.0.1:1")),
         ("objects", lambda _: preview("clicks", "s3://bucket/clicks.csv")),
         ("web", write_page),
+        ("web", lambda _: serve()),
     ],
 )
 def test_the_missing_extra_is_named(
@@ -91,7 +94,10 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra() -> None:
 
 
 def test_the_extras_are_those_of_the_package() -> None:
-    packages = {"apprise", "confluent-kafka", "elasticsearch", "jinja2", "obstore", "plotly", "python-calamine"}
+    packages = {
+        "apprise", "confluent-kafka", "elasticsearch", "fastapi", "jinja2", "obstore", "plotly", "python-calamine",
+        "uvicorn",
+    }  # fmt: skip
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     assert {re.split("[>=]", one)[0] for name in EXTRAS for one in extras[name]} == packages

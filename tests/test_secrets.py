@@ -19,7 +19,8 @@ SECRET = "correct-horse-battery"
 #: Settings that hold texts, but no secret.
 NOT_SECRET = {
     "memory", "times.zone", "times.formats", "policy.blocked_users", "policy.blocked_sites", "feeds.FEED.topic",
-    "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "kafka.group",
+    "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "web.host", "web.hosts",
+    "kafka.group",
     "elasticsearch.prefix", "alerts.rules.NAME.campaign", "analysis.zone", "analysis.currency", "analysis.ip_field",
     "reports.NAME.question",
     *(f"alerts.days_off.{name}" for name in ("all", "impressions", "clicks", "bids")),

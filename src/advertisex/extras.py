@@ -12,7 +12,7 @@ EXTRAS = {
     "excel": {"python_calamine"},
     "kafka": {"confluent_kafka"},
     "objects": {"obstore"},
-    "web": {"jinja2", "plotly"},
+    "web": {"fastapi", "jinja2", "plotly", "starlette", "uvicorn"},
 }
 
 

@@ -54,6 +54,7 @@ COMMANDS = {
         "run",
         "Ingest the configured sources, process their messages and evaluate alerts, until interrupted.",
     ),
+    "serve": _Command("serve", "serve", "Serve the dashboard and the HTTP API on this machine, until interrupted."),
     "analyze": _Command("analyze", "app", "Answer questions about the stored events."),
     "reconcile": _Command(
         "reconcile",

@@ -1,5 +1,7 @@
 """The script that draws the figures: Plotly's, from its wheel. It has only the whole of it, about five megabytes."""
 
+import re
+from functools import cache
 from pathlib import Path
 
 from plotly.offline import get_plotlyjs, get_plotlyjs_version
@@ -15,6 +17,15 @@ def file_name() -> str:
 def text() -> str:
     """The script."""
     return str(get_plotlyjs())
+
+
+@cache
+def style_ids() -> list[str]:
+    """The ids of the styles that the script adds when it loads, unless the page has an element with that id.
+
+    They are those of maps, which we do not draw, and a policy without inline styles forbids them.
+    """
+    return sorted(set(re.findall(r'getElementById\("([0-9a-f]{64})"\)', text())))
 
 
 def write_beside(page: Path) -> Path | None:

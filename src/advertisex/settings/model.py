@@ -16,6 +16,7 @@ from advertisex.settings.reports import ReportName, ReportSettings
 from advertisex.settings.secrets import Secret, SecretText, is_reference
 from advertisex.settings.section import FeedName, Section, TimeFormat, without_flags
 from advertisex.settings.sources import ApiSettings, PartnerSettings, SourceSettings, unique_names
+from advertisex.settings.web import WebSettings
 
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880
@@ -229,6 +230,7 @@ class Settings(BaseSettings):
     )
     analysis: AnalysisSettings = AnalysisSettings()
     metrics: MetricsSettings = MetricsSettings()
+    web: WebSettings = WebSettings()
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     privacy: PrivacySettings = PrivacySettings()

@@ -10,7 +10,15 @@ for (const part of document.querySelectorAll("[data-least]")) {
 }
 for (const place of places) place.style.height = `${place.dataset.height}px`;
 
-const options = { displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
+// The policy of a site forbids inline styles: those of the mode bar, and those that Plotly sets as attributes.
+const isStrict = document.querySelector(".no-inline-styles") !== null;
+const modeBarButtonsToRemove = ["lasso2d", "select2d", "autoScale2d"];
+const options = { displaylogo: false, displayModeBar: isStrict ? false : "hover", modeBarButtonsToRemove };
+const { setAttribute } = Element.prototype;
+Element.prototype.setAttribute = function (name, value) {
+  if (name === "style" && isStrict) this.style.cssText = value;
+  else setAttribute.call(this, name, value);
+};
 
 // Always anew: Plotly misplaces the legend when it resizes a figure.
 function draw(place, width) {

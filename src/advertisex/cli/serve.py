@@ -1,0 +1,51 @@
+"""`advertisex serve`: the dashboard and the HTTP API."""
+
+import sys
+from functools import partial
+from typing import Annotated
+
+import typer
+
+from advertisex.cli.options import (
+    ConfigOption,
+    DataOption,
+    DebugOption,
+    JsonOption,
+    LogOption,
+    StoreOption,
+    opened_store,
+    settings_of,
+)
+from advertisex.cli.output import print_json, say
+from advertisex.cli.signals import stop_on_signals
+from advertisex.extras import extra
+
+
+def serve(
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=0, max=65_535, help="Port to listen on; 0 for a free one.  \\[default: 8470]"),
+    ] = None,
+    data: DataOption = None,
+    log: LogOption = None,
+    store: StoreOption = None,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Serve the dashboard and the HTTP API on this machine, until interrupted."""
+    with extra("web", "the dashboard and the HTTP API"):
+        from advertisex.web.server import serving  # noqa: PLC0415 - an extra
+        from advertisex.web.site import Site  # noqa: PLC0415
+
+    settings = settings_of(config, data=data, log=log, store=store)
+    web = settings.web if port is None else settings.web.model_copy(update={"port": port})
+    site = Site(settings, partial(opened_store, settings, read_only=True))
+    with stop_on_signals() as stop, serving(site, web) as address:
+        api = f"{address}api/v1/"
+        if as_json:
+            print_json({"dashboard": address, "api": api})
+            sys.stdout.flush()  # the reader of a pipe waits for it
+        else:
+            say(f"The dashboard is at {address}, the API at {api}; stop with Ctrl-C.")
+        stop.wait()

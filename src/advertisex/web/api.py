@@ -1,0 +1,102 @@
+"""The HTTP API: what `--json` prints for every reading command."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from xxhash import xxh3_128_hexdigest
+
+from advertisex.errors import ConfigurationError
+from advertisex.questions.asking import Question
+from advertisex.questions.definitions import QUESTIONS
+from advertisex.reporting.json_text import json_text
+from advertisex.reporting.ledger_document import ledger_dict
+from advertisex.stores.retention import removed_before
+from advertisex.web.answers import answer_to, parameters_of_question
+from advertisex.web.query import options_from, schema_of
+from advertisex.web.site import Site
+
+_JSON, _CSV = "application/json", "text/csv; charset=utf-8"
+_PROBLEM = {"description": "An error", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+
+
+def routes_of(site: Site) -> APIRouter:
+    """The endpoints of the API over a site."""
+    router = APIRouter(prefix="/api/v1")
+    for name, question in QUESTIONS.items():
+        _add(router, f"/analyze/{name}", partial(_analyze, site, question), question, _JSON, "The answer")
+        table = partial(_table, site, question)
+        _add(router, f"/analyze/{name}/tables/{{table}}", table, question, _CSV, "A table of the answer")
+    router.add_api_route(
+        "/ledger",
+        partial(_ledger, site),
+        methods=["GET"],
+        summary="The counts of every partition, and whether they balance.",
+        description="What `advertisex ledger --json` prints",
+        response_class=Response,
+        responses={200: _content(_JSON, "The ledger"), "default": _PROBLEM},
+    )
+    return router
+
+
+def _add(
+    router: APIRouter,
+    path: str,
+    endpoint: Callable[..., Response],
+    question: Callable[..., Question],
+    kind: str,
+    what: str,
+) -> None:
+    name = path.strip("/").replace("/", "_").replace("{", "").replace("}", "")
+    router.add_api_route(
+        path,
+        endpoint,
+        methods=["GET"],
+        name=name,
+        operation_id=name,
+        summary=question.__doc__,
+        description=what,
+        response_class=Response,
+        responses={200: _content(kind, what), "default": _PROBLEM},
+        openapi_extra={"parameters": [schema_of(one) for one in parameters_of_question(question)]},
+    )
+
+
+def _content(kind: str, what: str) -> dict[str, Any]:
+    kind = kind.partition(";")[0]
+    return {"description": what, "content": {kind: {"schema": {"type": "object" if kind == _JSON else "string"}}}}
+
+
+def _analyze(site: Site, question: Callable[..., Question], request: Request) -> Response:
+    answer = answer_to(site, question, request.query_params.multi_items())
+    return tagged(request, answer.to_json(), _JSON)
+
+
+def _table(site: Site, question: Callable[..., Question], request: Request, table: str) -> Response:
+    answer = answer_to(site, question, request.query_params.multi_items())
+    name = table.removesuffix(".csv")
+    if name == table:
+        raise ConfigurationError(f"unknown format of {table!r}", hint=f"use {table}.csv")
+    response = tagged(request, answer.to_csv(table=name), _CSV)
+    response.headers["Content-Disposition"] = f'attachment; filename="{answer.question}-{name}.csv"'
+    return response
+
+
+def _ledger(site: Site, request: Request) -> Response:
+    options_from(request.query_params.multi_items(), [])
+    with site.store() as store:
+        rows, kept_since = store.ledger(), removed_before(store)
+    document = ledger_dict(rows) | {"kept_since": None if kept_since is None else kept_since.isoformat() + "Z"}
+    return tagged(request, json_text(document), _JSON)
+
+
+def tagged(request: Request, text: str, kind: str) -> Response:
+    """Respond with a text and its ETag; without the text if the client has it already."""
+    tag = f'"{xxh3_128_hexdigest(text.encode())}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
+    if tag in known or "*" in known:
+        return Response(status_code=304, headers=headers)
+    return Response(text, headers=headers, media_type=kind)

@@ -1,0 +1,86 @@
+"""Checks every request before it is answered, and adds the security headers to every response."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from advertisex.limits import Limit
+from advertisex.web.problems import problem
+
+#: A page runs our own scripts only, loads nothing from elsewhere, and is shown in no other page.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+LONGEST_URL = Limit(8_192, "bytes", of="the path and the query of a request", beyond="an error of the request")
+
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Guard:
+    """ASGI middleware.
+
+    A page of another site must not reach a server on this machine: its name in DNS could lead here (DNS rebinding), so
+    the `Host` of a request must be one of ours; and it could send a form, so the `Origin` of a request that changes
+    something must be ours, too.
+
+    Args:
+        app: the application.
+        hosts: names that the server is reached by, without a port.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+        self._app, self._hosts = app, frozenset(name.lower() for name in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, or the start and the end of the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_HEADERS)
+            await send(message)
+
+        response = self._objection(scope)
+        with suppress(Exception):  # the application has logged it, and has responded
+            await (self._app if response is None else response)(scope, receive, guarded)
+
+    def _objection(self, scope: Scope) -> ASGIApp | None:
+        """The response to a request that must not be handled; else None."""
+        headers = Headers(scope=scope)
+        host = headers.get("host", "")
+        if _name_of(host) not in self._hosts:
+            return problem(
+                HTTPStatus.MISDIRECTED_REQUEST,
+                "the request names another host",
+                hint="use the address that `advertisex serve` printed, or add the name to the setting web.hosts",
+            )
+        origin = headers.get("origin")
+        if scope["method"] not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
+            return problem(HTTPStatus.FORBIDDEN, "the request comes from a page of another site")
+        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
+            return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL has more than {LONGEST_URL:,} bytes")
+        return None
+
+
+def _name_of(host: str) -> str:
+    """The name of a host without its port; empty if it is invalid."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""

@@ -1,0 +1,69 @@
+"""Serves a site over HTTP until it is stopped."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import uvicorn
+
+from advertisex.errors import ConfigurationError
+from advertisex.limits import Limit
+from advertisex.settings.web import WebSettings
+from advertisex.web.app import app_of
+from advertisex.web.site import Site
+
+#: The names of the loopback interface.
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+MOST_REQUESTS = Limit(64, "requests", of="the server at the same time", beyond="answered with status 503")
+
+LONGEST_HEADERS = Limit(32_768, "bytes", of="the headers of a request", beyond="an error of the request")
+
+_IDLE_SECONDS = 15
+_SHUTDOWN_SECONDS = 5
+
+
+@contextmanager
+def serving(site: Site, settings: WebSettings) -> Iterator[str]:
+    """Serve a site in the background while the block runs; yield its address.
+
+    Raises:
+        ConfigurationError: the port cannot be used.
+    """
+    listener = _listener(settings.host, settings.port)
+    config = uvicorn.Config(
+        app_of(site, [*_LOCAL, *settings.hosts]),
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=MOST_REQUESTS,
+        h11_max_incomplete_event_size=LONGEST_HEADERS,
+        timeout_keep_alive=_IDLE_SECONDS,
+        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        ws="none",
+    )
+    server = uvicorn.Server(config)
+    thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
+    thread.start()
+    host, port = listener.getsockname()[:2]
+    try:
+        yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {'the port is in use' if taken else 'the address cannot be used'}",
+            hint="choose another one with --port, or 0 for a free one",
+            setting=("web", "port"),
+        ) from error

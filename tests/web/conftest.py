@@ -1,0 +1,80 @@
+"""A store with simulated events, and some with hostile texts, served by the dashboard."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser
+
+from advertisex.settings.load import load_settings
+from advertisex.settings.model import Settings
+from advertisex.settings.web import WebSettings
+from advertisex.simulator import SimulationSettings, write_files
+from advertisex.stores.open import open_store
+from advertisex.web.server import serving
+from advertisex.web.site import Site
+from tests.browser import opened_browser
+from tests.reporting.conftest import EVIL
+from tests.warm import program
+
+SIMULATED = {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with settings, and events in its data folder."""
+    folder = tmp_path_factory.mktemp("site")
+    write_files(folder, SimulationSettings(events=3_000))
+    rows = [
+        {"user_id": f"u{number}", "campaign_id": text, "timestamp": "2026-01-08T10:00:00Z", "conversion": "click"}
+        for number, text in enumerate(EVIL)
+        if text is not None
+    ]
+    (folder / "hostile.json").write_text(json.dumps(rows))
+    for feed, file in [*SIMULATED.items(), ("clicks", "hostile.json")]:
+        subprocess.run([program(), "ingest", feed, file], cwd=folder, check=True, capture_output=True)
+    subprocess.run([program(), "process"], cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings(world: Path) -> Settings:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(world)
+        return load_settings(None, {"data": world / ".advertisex"})
+
+
+@pytest.fixture(scope="session")
+def site(settings: Settings) -> Site:
+    return Site(settings, partial(open_store, settings.store_url, read_only=True))
+
+
+@contextmanager
+def client_of(site: Site) -> Iterator[httpx.Client]:
+    """A client of a real server."""
+    with serving(site, WebSettings(port=0)) as address, httpx.Client(base_url=address, timeout=60) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def client(site: Site) -> Iterator[httpx.Client]:
+    with client_of(site) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def address(site: Site) -> Iterator[str]:
+    """The address of a real server."""
+    with serving(site, WebSettings(port=0)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with opened_browser() as browser:
+        yield browser
