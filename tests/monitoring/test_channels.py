@@ -182,7 +182,7 @@ def test_an_abandoned_attempt_ends_with_the_next_byte_it_receives() -> None:
 
 def test_few_hung_attempts_are_kept_at_a_time() -> None:
     with hanging("never answers") as server:
-        one = channel(server.url, seconds=0.05)
+        one = channel(f"{server.url}?cto=600&rto=600", seconds=0.05)  # otherwise, attempts end after 4 s
         failures = []
         for number in range(MAX_ABANDONED + 2):
             one.send(NOTICE, number)
