@@ -52,7 +52,7 @@ _OTHERS = {
     "parts of a format, or of an algorithm": """
         processing.missing._LONGEST processing.pseudonymise._BYTES processing.pseudonym_key._BYTES
         processing.suppression._BYTES processing.suppression._LONGEST_AVRO_WORD privacy.record._KEY_BYTES
-        codecs.json_encode._LONGEST_NUMBER codecs.json_text._MEMBER_BYTES
+        codecs.json_encode._LONGEST_NUMBER codecs.json_text._MEMBER_BYTES stores.held.place._LONGEST_PATH
         logs.kafka.producer._FRAME_BYTES logs.kafka.producer._BATCH_BYTES
         ingestion.api.seen._BYTES ingestion.avro.blocks._SYNC_BYTES
         ingestion.avro.blocks._VARINT_BYTES logs.kafka.client._MAX_PORT simulator.formats.OVERSIZED_BYTES

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from advertisex.cli.held_store import read_through_its_process
 from advertisex.cli.session import place_errors
-from advertisex.errors import ConfigurationError, LogMissing, StoreError
+from advertisex.errors import ConfigurationError, LogMissing, StoreBusy, StoreError
 from advertisex.ingestion.options.api import check_seconds
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
@@ -106,11 +107,16 @@ def opened_log(settings: Settings, *, create: bool = True) -> EventLog:
 
 
 def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
-    """Open the configured event store."""
+    """Open the configured event store; to read it while another process has it open, through that process."""
     _check_kept(settings.store_url, "--store")
-    return open_store(
-        settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
-    )
+    try:
+        return open_store(
+            settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
+        )
+    except StoreBusy as busy:
+        if not read_only:
+            raise
+        return read_through_its_process(settings, busy)
 
 
 def store_when_available(settings: Settings) -> EventStore:

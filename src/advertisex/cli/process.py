@@ -13,6 +13,7 @@ from advertisex.catalogue.files import catalogue_files
 from advertisex.catalogue.unknown import UnknownIds
 from advertisex.catalogue.watched import WatchedCatalogue
 from advertisex.cli.catalogue_change import import_catalogue
+from advertisex.cli.held_store import readable_meanwhile
 from advertisex.cli.ledger_table import print_expired, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
@@ -136,6 +137,8 @@ def _run(
         stop = stack.enter_context(stop_on_signals(store.interrupt))
         bar = stack.enter_context(progress("processing", waiting))
         observer = stack.enter_context(_observed(store, processing, settings)) if processing.follow else None
+        if processing.follow:
+            stack.enter_context(readable_meanwhile(settings, store))
 
         def on_commit(committed: Committed) -> None:
             bar.advance(committed.counts.read)

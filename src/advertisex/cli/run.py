@@ -5,6 +5,7 @@ from functools import partial
 import structlog
 
 from advertisex.catalogue.files import catalogue_files
+from advertisex.cli.held_store import readable_meanwhile
 from advertisex.cli.ledger_table import print_expired, print_ledger
 from advertisex.cli.options import (
     ConfigOption,
@@ -60,6 +61,7 @@ def run(
             observer.metrics.removed_from_log,
             observer.metrics.monitoring_failed,
         ),
+        readable_meanwhile(settings, event_store),
     ):
         if not sources:
             _LOG.warning("no sources are configured", hint="add [[sources]] to the settings, or run `advertisex init`")

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from advertisex.cli import log_lines
 from advertisex.cli.output import err
-from advertisex.cli.signals import Interrupted, Interruption
+from advertisex.cli.signals import Interruption, forget_interrupts, interrupt, was_interrupted
 from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
 from advertisex.files.faults import fault_of
 from advertisex.masking import traceback_of
@@ -23,7 +23,6 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 #: Returns where a setting was given, or nothing: a file and line, a variable, or a flag.
 Origin = Callable[..., str]
 
-_interrupted = False
 _origin: Origin | None = None
 
 
@@ -42,8 +41,9 @@ def where_of(error: AdvertiseXError) -> str:
 
 def begin() -> None:
     """Configure the log, and let SIGINT and SIGTERM interrupt the command from now on."""
-    global _interrupted, _origin
-    _interrupted, _origin = False, None
+    global _origin  # noqa: PLW0603 - a command loads its settings once
+    _origin = None
+    forget_interrupts()
     words = sys.argv[1:]
     service = words[:1] == ["run"] or "--follow" in words or (words[:1] == ["report"] and "--every" in words)
     log_lines.configure(err.is_terminal, service=service, debug=_debug())
@@ -61,7 +61,7 @@ def report(error: BaseException) -> int:
         shown = AdvertiseXError(error.what, where=where_of(error), hint=error.hint)
         err.print(f"{prefix}: {shown}", markup=False, soft_wrap=True)
         return error.exit_code
-    if _interrupted or isinstance(error, (KeyboardInterrupt, Interruption)):  # a library may have wrapped it
+    if was_interrupted() or isinstance(error, (KeyboardInterrupt, Interruption)):  # a library may have wrapped it
         err.print("interrupted")
         return INTERRUPTED
     if isinstance(error, OSError) and error.errno in _UNWRITABLE:
@@ -76,9 +76,7 @@ def _debug() -> bool:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    global _interrupted  # noqa: PLW0603 - a signal belongs to the process
-    _interrupted = True
-    raise Interrupted(number)
+    interrupt(number)
 
 
 def _report_unwritable(reason: OSError) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event
 from types import FrameType
+from typing import NoReturn
 
 
 class Interrupted(KeyboardInterrupt):
@@ -13,6 +14,27 @@ class Interrupted(KeyboardInterrupt):
     Not `KeyboardInterrupt` itself: where that passes through `exec`, for example of a dataclass that is being made,
     Python ends itself by SIGINT although it was caught.
     """
+
+
+_interrupted = False
+
+
+def interrupt(number: int) -> NoReturn:
+    """Raise `Interrupted`, and remember it: a library may wrap the exception in its own."""
+    global _interrupted  # noqa: PLW0603 - a signal belongs to the process
+    _interrupted = True
+    raise Interrupted(number)
+
+
+def was_interrupted() -> bool:
+    """Whether a signal has interrupted the command."""
+    return _interrupted
+
+
+def forget_interrupts() -> None:
+    """Begin a command that nothing has interrupted yet."""
+    global _interrupted  # noqa: PLW0603
+    _interrupted = False
 
 
 class Interruption(BaseException):
@@ -26,7 +48,7 @@ def stop_on_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[Even
 
     def handle(number: int, frame: FrameType | None) -> None:
         if stop.is_set():
-            raise Interrupted(number)
+            interrupt(number)
         stop.set()
         on_stop()
 

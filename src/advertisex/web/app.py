@@ -32,7 +32,7 @@ def app_of(site: Site, hosts: Iterable[str]) -> Guard:
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
-        lifespan=_lifespan,
+        lifespan=lifespan,
     )
     add_handlers(app)
     app.include_router(api.routes_of(site))
@@ -57,6 +57,7 @@ def app_of(site: Site, hosts: Iterable[str]) -> Guard:
 
 
 @asynccontextmanager
-async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Bound the number of requests that are answered at the same time."""
     current_default_thread_limiter().total_tokens = _AT_ONCE
     yield

@@ -5,6 +5,7 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from anyio import fail_after
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -26,6 +27,9 @@ _HEADERS = {
 }
 
 LONGEST_URL = Limit(8_192, "bytes", of="the path and the query of a request", beyond="an error of the request")
+
+#: Seconds in which a client must read a part of a response.
+_SEND_SECONDS = 30.0
 
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -54,10 +58,11 @@ class Guard:
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(_HEADERS)
-            await send(message)
+            with fail_after(_SEND_SECONDS):  # a client that does not read is cut off
+                await send(message)
 
         response = self._objection(scope)
-        with suppress(Exception):  # the application has logged it, and has responded
+        with suppress(Exception):  # the application has logged its errors; a client that is cut off is none
             await (self._app if response is None else response)(scope, receive, guarded)
 
     def _objection(self, scope: Scope) -> ASGIApp | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from threading import Thread
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from advertisex.errors import ConfigurationError
 from advertisex.limits import Limit
@@ -32,9 +33,19 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
     Raises:
         ConfigurationError: the port cannot be used.
     """
-    listener = _listener(settings.host, settings.port)
+    with (
+        _listener(settings.host, settings.port) as listener,
+        running(app_of(site, [*_LOCAL, *settings.hosts]), listener),
+    ):
+        host, port = listener.getsockname()[:2]
+        yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+@contextmanager
+def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
+    """Serve an application in the background while the block runs."""
     config = uvicorn.Config(
-        app_of(site, [*_LOCAL, *settings.hosts]),
+        app,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -48,12 +59,11 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
     thread.start()
-    host, port = listener.getsockname()[:2]
     try:
-        yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        yield
     finally:
         server.should_exit = True
-        thread.join()
+        thread.join(2 * _SHUTDOWN_SECONDS)
 
 
 def _listener(host: str, port: int) -> socket.socket:

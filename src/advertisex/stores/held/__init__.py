@@ -1,0 +1,1 @@
+"""A store that another process has open for writing, read through that process."""

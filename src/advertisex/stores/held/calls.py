@@ -1,0 +1,165 @@
+"""How a call of a reading method of `EventStore` and its result travel between two processes.
+
+A call is its arguments as a JSON object. A result is a sequence of parts: a letter, the length of the rest as eight
+bytes, and the rest. A part holds a frame in the Arrow stream format (F), a value as JSON (V), or an error (E); the
+last one is empty (Z), so that a result that was cut is noticed.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
+from io import BytesIO
+from struct import Struct
+from typing import Any, get_type_hints
+
+import msgspec
+import polars as pl
+
+from advertisex import errors
+from advertisex.errors import AdvertiseXError, StoreError
+from advertisex.limits import Limit
+from advertisex.stores.contract import EventStore
+
+#: The methods of `EventStore` that only read. Methods of `FRAMES` yield frames, those of `FRAME` return one.
+FRAMES = frozenset({"scan", "scan_rejects"})
+FRAME = frozenset({"rejects", "reject_counts", "commits", "count", "catalogue", "campaigns", "user_totals"})
+VALUE = frozenset(
+    {
+        "rebuilt_at", "kept_since", "ledger", "settled", "extent", "last_time", "catalogue_imports", "notes", "inspect",
+        "period_start",
+    }
+)  # fmt: skip
+#: It returns dtypes, which travel as those of a frame without rows.
+SCHEMA = frozenset({"columns"})
+READS = FRAMES | FRAME | VALUE | SCHEMA
+
+LONGEST_CALL = Limit(256_000_000, "bytes", of="a question to the process that has the store open", beyond="an error")
+
+_HEADER = Struct(">cQ")
+
+
+class _Failure(msgspec.Struct):
+    """An error of ours."""
+
+    kind: str
+    what: str
+    where: str
+    hint: str
+
+
+def encode_call(arguments: Mapping[str, Any]) -> bytes:
+    """Encode the arguments of a call."""
+    return msgspec.json.encode(dict(arguments), enc_hook=_plain)
+
+
+def decode_call(method: str, document: bytes) -> dict[str, Any]:
+    """Decode the arguments of a call of one of `READS`.
+
+    Raises:
+        StoreError: they are not those of the method.
+    """
+    hints = _hints(method)
+    try:
+        given = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+        return {name: msgspec.json.decode(raw, type=hints[name], dec_hook=_special) for name, raw in given.items()}
+    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+        raise StoreError(f"{method}: the arguments are not valid") from error
+
+
+def encode_result(method: str, call: Callable[[], Any]) -> Iterator[bytes]:
+    """Call a method, and encode its result, part by part."""
+    try:
+        if method in FRAMES:
+            for frame in call():
+                yield _part(b"F", _arrow(frame))
+        else:
+            yield _of_one(method, call())
+    except AdvertiseXError as error:
+        failure = _Failure(type(error).__name__, error.what, error.where, error.hint)
+        yield _part(b"E", msgspec.json.encode(failure))
+    yield _part(b"Z", b"")
+
+
+def decode_result(method: str, chunks: Iterable[bytes]) -> Iterator[Any]:
+    """Decode a result as its parts arrive: frames, or a single value.
+
+    Raises:
+        AdvertiseXError: the one that the method raised; or a StoreError, if the result was cut.
+    """
+    for kind, content in _parts(chunks):
+        match kind:
+            case b"F" if method in SCHEMA:
+                yield dict(pl.read_ipc_stream(BytesIO(content)).schema)
+            case b"F":
+                yield pl.read_ipc_stream(BytesIO(content))
+            case b"V":
+                yield msgspec.json.decode(content, type=_hints(method)["return"])
+            case b"E":
+                raise _error(msgspec.json.decode(content, type=_Failure))
+            case _:
+                return
+    raise StoreError("the process that has the store open ended while it was read", hint="run the command again")
+
+
+def _of_one(method: str, result: Any) -> bytes:
+    if method in SCHEMA:
+        return _part(b"F", _arrow(pl.DataFrame(schema=result)))
+    if method in FRAME:
+        return _part(b"F", _arrow(result))
+    return _part(b"V", msgspec.json.encode(result))
+
+
+def _part(kind: bytes, content: bytes) -> bytes:
+    return _HEADER.pack(kind, len(content)) + content
+
+
+def _parts(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """The parts of a result; what is incomplete at its end is left out."""
+    buffer, needed = bytearray(), _HEADER.size
+    for chunk in chunks:
+        buffer += chunk
+        while len(buffer) >= needed:
+            kind, length = _HEADER.unpack_from(buffer)
+            needed = _HEADER.size + length
+            if len(buffer) < needed:
+                break
+            yield kind, bytes(buffer[_HEADER.size : needed])
+            del buffer[:needed]
+            needed = _HEADER.size
+
+
+def _arrow(frame: pl.DataFrame) -> bytes:
+    buffer = BytesIO()
+    frame.write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
+def _error(failure: _Failure) -> AdvertiseXError:
+    kind = getattr(errors, failure.kind, StoreError)
+    try:
+        made: AdvertiseXError = kind(failure.what, where=failure.where, hint=failure.hint)
+    except TypeError:  # of a class with other arguments, which no store raises when it is read
+        return StoreError(failure.what, where=failure.where, hint=failure.hint)
+    return made
+
+
+@cache
+def _hints(method: str) -> dict[str, Any]:
+    return get_type_hints(getattr(EventStore, method))
+
+
+def _plain(value: Any) -> Any:
+    """What msgspec does not know, as something that it knows."""
+    if isinstance(value, range):
+        return [value.start, value.stop]
+    if isinstance(value, pl.Series):
+        return {"name": value.name, "values": value.to_list()}
+    raise NotImplementedError
+
+
+def _special(kind: type, value: Any) -> Any:
+    """The reverse of `_plain`."""
+    if kind is range:
+        return range(*value)
+    if kind is pl.Series:
+        return pl.Series(value["name"], value["values"], dtype=pl.String)
+    raise NotImplementedError

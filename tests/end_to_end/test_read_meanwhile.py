@@ -1,0 +1,108 @@
+"""While a process follows the log, the embedded store can be read by every reading command, through that process."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from advertisex.simulator import SimulationSettings, write_files
+from advertisex.stores.held.place import found_at
+from tests.warm import program
+
+READING = {
+    "ledger": ["ledger", "--json"],
+    "analyze": ["analyze", "performance", "--by", "campaign_id", "--json"],
+    "analyze as a table": ["analyze", "funnel", "--by", "day"],
+    "quality": ["analyze", "quality", "--csv"],
+    "rejects list": ["rejects", "list", "--json"],
+    "rejects export": ["rejects", "export", "--reason", "missing_field"],
+    "anomalies": ["anomalies", "--since", "2026-01-05", "--until", "2026-01-09", "--json"],
+    "alerts": ["alerts", "list", "--json"],
+    "erasures": ["erasures", "--json"],
+    "catalogue": ["catalogue", "show", "--json"],
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("meanwhile")
+    write_files(folder, SimulationSettings(events=2_000))
+    for feed, file in {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}.items():
+        called(folder, "ingest", feed, file)
+    called(folder, "process")
+    return folder
+
+
+def called(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([program(), *arguments], cwd=folder, capture_output=True, text=True, check=True)
+
+
+@contextmanager
+def following(folder: Path, *command: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has the store open, once others can read it."""
+    place = folder / ".advertisex" / "store.duckdb.socket"
+    arguments = [sys.executable, "-m", "advertisex", *command]
+    with subprocess.Popen(arguments, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while found_at(place) is None:
+                assert time.monotonic() < deadline, "nobody listens"
+                assert process.poll() is None
+                time.sleep(0.05)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("command", "names"), [(["process", "--follow"], list(READING)), (["run"], ["ledger"])])
+def test_every_reading_command_prints_what_it_prints_without_that_process(
+    folder: Path, command: list[str], names: list[str]
+) -> None:
+    with following(folder, *command) as process:
+        meanwhile = {name: called(folder, *READING[name]).stdout for name in names}
+        checked = called(folder, "doctor").stdout
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+    assert meanwhile == {name: called(folder, *READING[name]).stdout for name in names}
+    assert "ok  ledger" in checked
+    assert not (folder / ".advertisex" / "store.duckdb.socket").exists()
+
+
+def test_it_cannot_be_written_meanwhile(folder: Path) -> None:
+    with following(folder, "process", "--follow"):
+        for arguments in (["process"], ["rejects", "resolve", "--all", "--yes"], ["erase", "u1", "--yes"]):
+            ended = subprocess.run([program(), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+            assert ended.returncode == 1
+            assert "the event store is in use by process" in ended.stderr
+
+
+def test_the_dashboard_shows_it_meanwhile(folder: Path) -> None:
+    with following(folder, "process", "--follow"):
+        command = [sys.executable, "-m", "advertisex", "serve", "--port", "0"]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            try:
+                address = server.stdout.readline().split()[4].rstrip(",")
+                assert httpx.get(f"{address}readyz").text == "ok\n"
+                assert httpx.get(f"{address}performance").status_code == 200
+            finally:
+                server.terminate()
+
+
+def test_after_a_kill_the_store_is_opened_as_before(folder: Path) -> None:
+    before = called(folder, *READING["ledger"]).stdout
+    with following(folder, "process", "--follow") as process:
+        process.kill()
+        process.wait()
+    assert (folder / ".advertisex" / "store.duckdb.socket").exists()
+
+    assert called(folder, *READING["ledger"]).stdout == before
+    with following(folder, "process", "--follow"):
+        assert called(folder, *READING["ledger"]).stdout == before

@@ -1,0 +1,224 @@
+"""A store that another process has open gives what the store itself gives, over a socket and over a port."""
+
+import inspect
+import json
+import os
+import socket
+import stat
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from advertisex.errors import StoreBusy, StoreError, StoreUnavailable
+from advertisex.feeds import FEEDS
+from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.model import Position
+from advertisex.processing.runner import process_log
+from advertisex.stores.contract import EventStore, Range, RejectQuery
+from advertisex.stores.duckdb.store import DuckdbStore
+from advertisex.stores.held.calls import READS, decode_result, encode_result
+from advertisex.stores.held.place import Place, found_at, socket_of
+from advertisex.stores.held.store import HeldStore
+from advertisex.web.held import readable_by_others
+from tests.analysis.small_worlds import CATALOGUE
+
+START = datetime(2026, 1, 1)
+IMPRESSION = {"user_id": "u1", "timestamp": "2026-01-02T00:00:00Z", "website": "a.example", "creative_id": "c1"}
+CLICK = {"user_id": "u1", "campaign_id": "k1", "timestamp": "2026-01-03T00:00:00Z", "conversion": "purchase"}
+BID = {
+    "user_id": "u1", "auction_id": "x1", "timestamp": "2026-01-02T00:00:00Z", "targeting": {}, "creative_id": "c1",
+    "bid_amount": "0.000000000001", "currency": "EUR",
+}  # fmt: skip
+
+#: The methods that write or belong to the object; a method that is neither here nor in READS has been forgotten.
+OTHERS = {
+    "prepare", "positions", "commit", "mark_replayed", "mark_resolved", "import_catalogue", "take_note", "suppress",
+    "remove", "drop_before", "retries", "interrupt", "close",
+}  # fmt: skip
+
+CALLS: list[tuple[str, tuple[Any, ...]]] = [
+    *(("columns", (feed,)) for feed in FEEDS),
+    ("rebuilt_at", ()),
+    ("kept_since", ()),
+    ("positions", ()),
+    ("ledger", ()),
+    ("rejects", (RejectQuery(),)),
+    ("rejects", (RejectQuery(positions=[Position("ad_impressions", 0, 0)], kind="rejected", limit=3),)),
+    ("scan_rejects", (RejectQuery(reason="missing_field"), ["topic", "offset", "payload"])),
+    ("reject_counts", (RejectQuery(since=START),)),
+    ("commits", ()),
+    ("commits", (START,)),
+    ("settled", ()),
+    ("catalogue", ()),
+    ("campaigns", (START,)),
+    ("catalogue_imports", ()),
+    ("user_totals", (Range(), None)),
+    ("user_totals", (Range(until=START), "k1")),
+    ("notes", ("alerts",)),
+    ("notes", ("nothing",)),
+    ("period_start", (START + timedelta(hours=5),)),
+    ("inspect", ()),
+    ("scan", ("impressions", ["user_id", "event_id", "event_time", "website"], Range())),
+    ("scan", ("clicks", ["user_id", "value", "conversion_type"], Range(since=START, having=("value",)))),
+    ("scan", ("bids", ["amount", "currency"], Range(), range(64))),
+    ("scan", ("impressions", ["website"], Range(), None, pl.Series("user_id", ["u1", "nobody"]))),
+    ("extent", ("clicks", Range())),
+    ("extent", ("clicks", Range(until=START))),
+    ("last_time", ("impressions", Range(as_of=datetime(2020, 1, 1)))),
+    ("last_time", ("impressions", Range())),
+    ("count", ("impressions", ["creative_id"], Range(since=START), [START + timedelta(days=1)])),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStore]:
+    folder = tmp_path_factory.mktemp("held")
+    events = {"impressions": [IMPRESSION, {}, {"user_id": "\x00"}], "clicks": [CLICK], "bids": [BID]}
+    with SqliteLog(folder / "log.db") as log, DuckdbStore(folder / "store.duckdb") as store:
+        store.import_catalogue(CATALOGUE)
+        for feed, rows in events.items():
+            log.append(FEEDS[feed].topic, [json.dumps(row).encode() for row in rows])
+        process_log(log, store)
+        store.take_note("alerts", {"a/ü": b"\x00\xff", "b": b""})
+        yield store
+
+
+@pytest.fixture(params=["socket", "port"])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    folder = tmp_path if request.param == "socket" else tmp_path / ("a" * 100)
+    folder.mkdir(exist_ok=True)
+    return folder / "store.duckdb.socket"
+
+
+def place_at(path: Path) -> Place:
+    found = found_at(path)
+    assert found is not None
+    return found
+
+
+@pytest.fixture
+def held(store: EventStore, path: Path) -> Iterator[HeldStore]:
+    with readable_by_others(store, path), HeldStore(path, place_at(path)) as held:
+        yield held
+    assert found_at(path) is None
+
+
+def result_of(store: Any, method: str, arguments: tuple[Any, ...]) -> Any:
+    found = getattr(store, method)(*arguments)
+    return pl.concat([pl.DataFrame(), *found], how="diagonal") if method in ("scan", "scan_rejects") else found
+
+
+def test_every_method_gives_what_the_store_gives(store: EventStore, held: HeldStore) -> None:
+    assert {method for method, _ in CALLS} == READS | {"positions"}
+    for method, arguments in CALLS:
+        own, read = (result_of(one, method, arguments) for one in (store, held))
+        if isinstance(own, pl.DataFrame):
+            assert_frame_equal(read, own)
+        else:
+            assert read == own
+
+
+def test_every_method_of_the_contract_is_known() -> None:
+    methods = {name for name, _ in inspect.getmembers(EventStore) if not name.startswith("_")}
+
+    assert methods == READS | OTHERS
+
+
+def test_it_cannot_be_written(held: HeldStore) -> None:
+    for method in OTHERS - {"positions", "retries", "interrupt", "close"}:
+        with pytest.raises(StoreBusy, match="it can only be read"):
+            getattr(held, method)()
+
+
+def test_an_error_is_that_of_the_store(held: HeldStore) -> None:
+    with pytest.raises(StoreError) as found:
+        list(held.scan("impressions", ["nothing"], Range()))
+    assert "cannot read the event store" in found.value.what
+    assert found.value.where
+
+
+def test_only_the_user_of_the_process_can_reach_it(store: EventStore, path: Path) -> None:
+    with readable_by_others(store, path):
+        place = place_at(path)
+        file = path if place.socket else path.with_suffix(".port")
+        assert stat.S_IMODE(os.lstat(file).st_mode) == 0o600
+        if not place.socket:
+            for token in ("", "wrong"):
+                with (
+                    HeldStore(path, Place(None, place.port, token)) as held,
+                    pytest.raises(StoreUnavailable, match="401"),
+                ):
+                    held.ledger()
+
+
+def test_nothing_else_can_be_called(store: EventStore, path: Path) -> None:
+    with readable_by_others(store, path):
+        place = place_at(path)
+        transport = httpx.HTTPTransport(uds=None if place.socket is None else str(place.socket))
+        headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
+        with httpx.Client(transport=transport, headers=headers) as client:
+            url = f"http://localhost:{place.port or 80}"
+            for method in ("commit", "close", "__class__", "_db", "take_note", "nothing"):
+                assert client.post(f"{url}/store/{method}", content=b"{}").status_code == 404
+            assert client.post(f"{url}/store/ledger", content=b"nonsense").status_code == 500
+            assert client.post(f"{url}/store/ledger", content=b'{"a": 1}').status_code == 500
+            assert client.post(f"{url}/store/ledger", headers={"Host": "evil.example"}).status_code == 421
+            assert client.get(f"{url}/api/v1/ledger").status_code == 404
+
+
+def test_what_a_killed_process_left_is_not_taken_for_a_live_one(store: EventStore, tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb.socket"
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(path))
+    assert path.exists()
+    assert found_at(path) is None
+    with readable_by_others(store, path), HeldStore(path, place_at(path)) as held:
+        assert held.ledger() == store.ledger()
+
+
+def test_a_result_that_was_cut_is_an_error(store: EventStore) -> None:
+    whole = b"".join(encode_result("ledger", store.ledger))
+
+    assert list(decode_result("ledger", [whole])) == [store.ledger()]
+    assert list(decode_result("ledger", [whole[at : at + 1] for at in range(len(whole))])) == [store.ledger()]
+    for end in (0, 1, len(whole) // 2, len(whole) - 1):
+        with pytest.raises(StoreError, match="ended while it was read"):
+            list(decode_result("ledger", [whole[:end]]))
+
+
+def test_clients_that_read_nothing_delay_no_commit(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb.socket"
+    with DuckdbStore(tmp_path / "store.duckdb") as store, readable_by_others(store, path):
+        hanging = []
+        for number in range(20):
+            client = socket.socket(socket.AF_UNIX)
+            client.connect(str(path))
+            if number % 2:
+                client.sendall(b"POST /store/ledger HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
+            hanging.append(client)
+        for number in range(50):
+            store.take_note("alerts", {str(number): b""})
+        done = threading.Event()
+
+        def read() -> None:
+            with HeldStore(path, place_at(path)) as held:
+                assert len(held.notes("alerts")) == 50
+            done.set()
+
+        threading.Thread(target=read, daemon=True).start()
+        assert done.wait(60)
+        for client in hanging:
+            client.close()
+
+
+def test_only_an_embedded_store_has_a_socket() -> None:
+    assert socket_of("duckdb:///data/store.duckdb") == Path("data/store.duckdb.socket")
+    assert socket_of("duckdb:////data/store.duckdb") == Path("/data/store.duckdb.socket")
+    assert socket_of("elasticsearch://127.0.0.1:9200") is None
