@@ -68,6 +68,7 @@ def test_the_embedded_pipeline_accounts_for_every_message_of_every_run() -> None
     )
 
 
+@thorough  # it starts five processes; the questions themselves are measured below
 def test_the_analysis_runs_chosen_questions_on_a_store_that_it_builds_once(folder: Path) -> None:
     chosen = ["--impressions", 200, "--folder", folder, "--only", "summary"]
     first, second = results("analysis", *chosen)

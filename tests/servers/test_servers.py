@@ -222,6 +222,7 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
+@thorough  # it starts both once more, only to end one
 def test_if_one_server_exits_the_other_is_stopped_and_one_line_reports_it() -> None:
     command = [sys.executable, "-m", "tests.servers"]
     servers = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
