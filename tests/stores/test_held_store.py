@@ -219,6 +219,6 @@ def test_clients_that_read_nothing_delay_no_commit(tmp_path: Path) -> None:
 
 
 def test_only_an_embedded_store_has_a_socket() -> None:
-    assert socket_of("duckdb:///data/store.duckdb") == Path("data/store.duckdb.socket")
+    assert socket_of("duckdb:///data/store.duckdb") == Path.cwd() / "data/store.duckdb.socket"
     assert socket_of("duckdb:////data/store.duckdb") == Path("/data/store.duckdb.socket")
     assert socket_of("elasticsearch://127.0.0.1:9200") is None

@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -153,6 +155,22 @@ def test_a_store_that_cannot_be_read_is_reported(site: Site, error: Any, status:
     assert error.what in answers[0].json()["detail"]
     assert error.what[1:] in answers[3].text
     assert (ready.status_code, healthy.status_code) == (503, 200)
+
+
+def test_the_server_responds_while_all_questions_wait_for_the_store(site: Site) -> None:
+    released = threading.Event()
+
+    def slow() -> AbstractContextManager[EventStore]:
+        released.wait(60)
+        return site.store()
+
+    with client_of(Site(site.settings, slow)) as client, ThreadPoolExecutor(8) as pool:
+        waiting = [pool.submit(client.get, "/api/v1/ledger") for _ in range(8)]
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/static/page.css").status_code == 200
+        assert not any(one.done() for one in waiting)
+        released.set()
+        assert {one.result().status_code for one in waiting} == {200}
 
 
 @pytest.mark.parametrize("path", ["/api/v1/ledger", "/"])

@@ -38,7 +38,7 @@ def app_of(site: Site, hosts: Iterable[str]) -> Guard:
     app.include_router(api.routes_of(site))
     app.include_router(pages.routes_of(site))
 
-    def healthz() -> Response:
+    async def healthz() -> Response:
         """The server responds."""
         return PlainTextResponse("ok\n")
 

@@ -51,7 +51,7 @@ def routes_of(site: Site) -> APIRouter:
     return router
 
 
-def _file(request: Request, name: str) -> Response:
+async def _file(request: Request, name: str) -> Response:
     if name not in _FILES:
         return Response(status_code=HTTPStatus.NOT_FOUND)
     response = tagged(request, _text_of(name), _FILES[name][1])

@@ -35,8 +35,8 @@ class Place:
 
 
 def socket_of(store_url: str) -> Path | None:
-    """The path of the socket of an embedded store; None of another one."""
-    return Path(f"{store_url.removeprefix(_DUCKDB)}.socket") if store_url.startswith(_DUCKDB) else None
+    """The path of the socket of an embedded store, whatever folder a process runs in; None of another store."""
+    return Path(f"{store_url.removeprefix(_DUCKDB)}.socket").resolve() if store_url.startswith(_DUCKDB) else None
 
 
 def found_at(path: Path) -> Place | None:
