@@ -77,3 +77,22 @@ def test_an_interrupt_that_a_library_replaces_is_reported_as_one(tmp_path: Path)
     )
     done = ended(script, tmp_path)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
+
+
+def test_a_second_interrupt_that_a_library_replaces_is_reported_as_one(tmp_path: Path) -> None:
+    """The first one asks a command that follows to stop; DuckDB replaces the exception of the second one."""
+    script = (
+        "from advertisex.cli import ledger\n"
+        "from advertisex.cli.signals import stop_on_signals\n"
+        "def fail(*_, **__):\n"
+        "    with stop_on_signals() as stop:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        assert stop.wait(30)\n"
+        "        try:\n"
+        f"            exec({KILLED!r})\n"
+        "        except BaseException as error:\n"
+        "            raise RuntimeError('replaced') from error\n"
+        "ledger.settings_of = fail"
+    )
+    done = ended(script, tmp_path)
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
