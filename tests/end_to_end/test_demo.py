@@ -142,6 +142,6 @@ def test_the_next_demo_replaces_its_own_folder_and_no_other(cli: Cli, tmp_path: 
 def test_the_commands_to_try_work(cli: Cli) -> None:
     ended = cli("demo", "--events", 4_000)
     commands = [line.split() for line in ended.out.partition("Try:\n")[2].splitlines()]
-    assert len(commands) == 3
-    for _, *arguments in commands:
+    assert [command[1] for command in commands] == ["rejects", "analyze", "serve"]
+    for _, *arguments in commands[:2]:  # the last one serves until it is stopped
         assert cli(*arguments).code == 0

@@ -190,7 +190,7 @@ def _print_next(data: Path) -> None:
     """Print commands to try on the result, with the program as it was called."""
     program = sys.argv[0] if os.sep in sys.argv[0] and not shutil.which("advertisex") else "advertisex"
     say("Try:")
-    for command in ("rejects list", "analyze funnel --by campaign_id", "analyze attribution --html attribution.html"):
+    for command in ("rejects list", "analyze funnel --by campaign_id", "serve"):
         out.print(f"  {program} {command} --data {shlex.quote(str(data))}", markup=False, soft_wrap=True)
 
 
