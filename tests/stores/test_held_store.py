@@ -5,6 +5,8 @@ import json
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -222,3 +224,31 @@ def test_only_an_embedded_store_has_a_socket() -> None:
     assert socket_of("duckdb:///data/store.duckdb") == Path.cwd() / "data/store.duckdb.socket"
     assert socket_of("duckdb:////data/store.duckdb") == Path("/data/store.duckdb.socket")
     assert socket_of("elasticsearch://127.0.0.1:9200") is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{}",
+        "nonsense",
+        '{"port": 99999, "token": "x"}',
+        '{"port": -1, "token": "x"}',
+        '{"port": 1, "token": "a\\nb"}',
+    ],
+)
+def test_a_port_file_that_says_nothing_useful_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+    folder = tmp_path / ("a" * 100)
+    folder.mkdir()
+    (folder / "store.duckdb.port").write_text(text)
+
+    assert found_at(folder / "store.duckdb.socket") is None
+
+
+def test_a_reader_leaves_the_folder_that_the_holder_spills_to(tmp_path: Path) -> None:
+    path = tmp_path / "store.duckdb"
+    with DuckdbStore(path):
+        script = f"from advertisex.stores.open import open_store\nopen_store('duckdb:///{path}', read_only=True)"
+        ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+        assert "StoreBusy" in ended.stderr
+        assert stat.S_IMODE((tmp_path / "store.duckdb.tmp").stat().st_mode) == 0o700

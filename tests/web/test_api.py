@@ -1,6 +1,7 @@
 """The API gives what the command line prints, and its errors are problem documents."""
 
 import json
+import socket
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 from advertisex.errors import AnalysisError, StoreBusy, StoreError, StoreMissing
 from advertisex.questions.definitions import QUESTIONS
 from advertisex.stores.contract import EventStore
+from advertisex.web import guard, server
 from advertisex.web.guard import LONGEST_URL, POLICY
 from advertisex.web.site import Site
 from tests.warm import program
@@ -105,7 +107,16 @@ def test_an_answer_that_the_client_has_is_not_sent_again(client: httpx.Client) -
         ("analyze/nothing", 404, "GET /api/v1/analyze/nothing: not found", ""),
         ("analyze/performance/tables/rows", 400, "unknown format of 'rows'", "use rows.csv"),
         ("analyze/performance/tables/x.csv", 400, "the performance answer has no table 'x'", "use one of"),
-        ("ledger?x=1", 400, "unknown parameter 'x'", ""),
+        ("ledger?x=1", 400, "unknown parameter 'x'", "this address takes none"),
+        (
+            "analyze/bids?as_of=0001-01-01T00:00:00%2B23:59",
+            400,
+            "as_of: '0001-01-01T00:00:00+23:59' is not a valid",
+            "",
+        ),
+        ("analyze/bids?as_of=9999-12-31T23:59:59-23:59", 400, "as_of: '9999-12-31T23:59:59-23:59' is not", ""),
+        ("analyze/bids?zone=Pacific/Apia&since=0001-01-01", 400, "since: '0001-01-01' is not a valid date", ""),
+        ("analyze/bids?zone=Pacific/Apia&since=0001-01-01T01:00:00", 400, "since: '0001-01-01T01:00:00' is not", ""),
     ],
 )
 def test_an_error_says_what_is_wrong(client: httpx.Client, path: str, status: int, detail: str, hint: str) -> None:
@@ -201,10 +212,39 @@ def test_a_request_to_our_host_is_handled(client: httpx.Client, host: str) -> No
 
 
 def test_a_form_of_another_site_is_not_handled(client: httpx.Client) -> None:
-    for origin in ("http://evil.example", "null", "http://127.0.0.1:1"):
+    for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "http://[", "://"):
         assert client.post("/api/v1/ledger", headers={"Origin": origin}).status_code == 403
     assert client.post("/api/v1/ledger", headers={"Origin": str(client.base_url).rstrip("/")}).status_code == 405
     assert client.get("/healthz", headers={"Origin": "http://evil.example"}).status_code == 200
+
+
+def test_a_client_that_sends_no_whole_request_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_HEAD_SECONDS", 0.2)
+    with client_of(site) as client:
+        place = (client.base_url.host, client.base_url.port)
+        for begun in (b"", b"GET / HTTP/1.1\r\nHost", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET"):
+            with socket.create_connection(place, timeout=60) as stuck:
+                stuck.sendall(begun)
+                while stuck.recv(4_096):
+                    pass
+        assert client.get("/healthz").status_code == 200
+
+
+def test_more_requests_at_a_time_than_allowed_are_not_handled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MOST_REQUESTS", 0)
+    with client_of(site) as client:
+        response = client.get("/healthz")
+
+    assert (response.status_code, response.headers["content-security-policy"]) == (503, POLICY)
+    assert response.headers["retry-after"]
+
+
+def test_a_command_in_a_hint_stays_as_it_is(site: Site) -> None:
+    hint = "choose another one with --store, or run `advertisex rebuild --yes`"
+    with client_of(Site(site.settings, Failing(StoreError("damaged", hint=hint)))) as client:
+        found = client.get("/api/v1/ledger").json()["hint"]
+
+    assert found == "choose another one with store, or run `advertisex rebuild --yes`"
 
 
 def test_a_long_url_is_not_handled(client: httpx.Client) -> None:

@@ -109,6 +109,7 @@ def test_an_error_is_shown_beside_the_form(client: httpx.Client) -> None:
     response = client.get("/performance?by=planet&since=2026-01-08")
 
     assert response.status_code == 400
+    assert client.get("/performance?by=planet", headers={"If-None-Match": "*"}).status_code == 400
     assert "By: impressions have no field" in unescape(response.text)
     assert 'name="since" value="2026-01-08"' in response.text
     assert "--" not in re.sub(r"<!--.*?-->", "", response.text)

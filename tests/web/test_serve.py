@@ -62,3 +62,13 @@ def test_an_address_that_others_reach_is_not_allowed(world: Path, tmp_path: Path
     assert server.returncode == 2
     assert "'0.0.0.0' is not a loopback address" in printed
     assert f"{settings}:2" in printed
+
+
+@pytest.mark.parametrize("name", ["", "*", "http://ads.example.com/", "ads.example.com:80", "["])
+def test_a_host_that_is_none_is_an_error(world: Path, tmp_path: Path, name: str) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f'[web]\nhosts = ["{name}"]\n')
+    with started(world, "--config", str(settings)) as server:
+        printed = server.communicate(timeout=60)[1]
+    assert server.returncode == 2
+    assert "is not the name of a host" in printed

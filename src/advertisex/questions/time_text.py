@@ -34,12 +34,22 @@ def parse_time(text: str | None, option: str, zone: str = "UTC") -> datetime | N
     """
     if text is None:
         return None
-    value = _read_time(text, "UTC")
-    if value is None:
+    try:
+        found = _time_in(text, option, zone)
+    except (ValueError, OverflowError):  # in UTC, it is before year 1 or after year 9999
+        found = None
+    if found is None:
         raise ConfigurationError(
             f"{option}: {text!r} is not a valid date or time",
             hint="write it as 2026-11-24 or 2026-11-24T12:00:00Z",
         )
+    return found
+
+
+def _time_in(text: str, option: str, zone: str) -> datetime | None:
+    value = _read_time(text, "UTC")
+    if value is None:
+        return None
     if zone == "UTC" or _read_time(text, _OTHER_ZONE) == value:  # it has an offset
         return value
     if len(text) == len("2026-11-24"):

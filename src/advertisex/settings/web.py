@@ -1,5 +1,6 @@
 """The settings of the dashboard and the HTTP API."""
 
+import re
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -18,11 +19,17 @@ def _loopback(host: str) -> str:
     return host
 
 
+def _host_name(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252})", name):
+        raise ValueError(f"{name!r} is not the name of a host; write it without a scheme and a port: ads.example.com")
+    return name
+
+
 class WebSettings(Section):
     """What `advertisex serve` listens on."""
 
     host: Annotated[str, AfterValidator(_loopback)] = Field(default="127.0.0.1", description="loopback address to use")
     port: int = Field(default=8470, ge=0, le=65_535, description="port of the dashboard and the API; 0 for a free one")
-    hosts: tuple[str, ...] = Field(
+    hosts: tuple[Annotated[str, AfterValidator(_host_name)], ...] = Field(
         default=(), description="names under which a proxy or a tunnel reaches them, besides those of the loopback"
     )

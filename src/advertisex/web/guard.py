@@ -31,6 +31,8 @@ LONGEST_URL = Limit(8_192, "bytes", of="the path and the query of a request", be
 #: Seconds in which a client must read a part of a response.
 _SEND_SECONDS = 30.0
 
+MOST_REQUESTS = Limit(64, "requests", of="the server at the same time", beyond="answered with status 503")
+
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -48,6 +50,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
         self._app, self._hosts = app, frozenset(name.lower() for name in hosts)
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, or the start and the end of the server."""
@@ -61,12 +64,21 @@ class Guard:
             with fail_after(_SEND_SECONDS):  # a client that does not read is cut off
                 await send(message)
 
+        self._open += 1
+        try:
+            await self._respond(scope, receive, guarded)
+        finally:
+            self._open -= 1
+
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = self._objection(scope)
         with suppress(Exception):  # the application has logged its errors; a client that is cut off is none
-            await (self._app if response is None else response)(scope, receive, guarded)
+            await (self._app if response is None else response)(scope, receive, send)
 
     def _objection(self, scope: Scope) -> ASGIApp | None:
         """The response to a request that must not be handled; else None."""
+        if self._open > MOST_REQUESTS:
+            return problem(HTTPStatus.SERVICE_UNAVAILABLE, f"more than {MOST_REQUESTS} requests at the same time")
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if _name_of(host) not in self._hosts:
@@ -76,16 +88,16 @@ class Guard:
                 hint="use the address that `advertisex serve` printed, or add the name to the setting web.hosts",
             )
         origin = headers.get("origin")
-        if scope["method"] not in _SAFE and origin is not None and urlsplit(origin).netloc != host:
+        if scope["method"] not in _SAFE and origin is not None and origin.partition("://")[2] != host:
             return problem(HTTPStatus.FORBIDDEN, "the request comes from a page of another site")
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
             return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL has more than {LONGEST_URL:,} bytes")
         return None
 
 
-def _name_of(host: str) -> str:
-    """The name of a host without its port; empty if it is invalid."""
+def _name_of(host: str) -> str | None:
+    """The name of a host without its port; None if it is invalid."""
     try:
-        return urlsplit(f"//{host}").hostname or ""
+        return urlsplit(f"//{host}").hostname
     except ValueError:
-        return ""
+        return None

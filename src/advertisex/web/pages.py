@@ -54,14 +54,14 @@ def routes_of(site: Site) -> APIRouter:
 async def _file(request: Request, name: str) -> Response:
     if name not in _FILES:
         return Response(status_code=HTTPStatus.NOT_FOUND)
-    response = tagged(request, _text_of(name), _FILES[name][1])
+    response = tagged(request, _file_text(name), _FILES[name][1])
     if name == plotly_script.file_name():
         response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 
 @cache
-def _text_of(name: str) -> str:
+def _file_text(name: str) -> str:
     return _FILES[name][0]()
 
 
@@ -122,19 +122,19 @@ def _form(parameters: Iterable[Parameter], given: Iterable[tuple[str, str]]) -> 
 
 def _failed(request: Request, name: str, error: AdvertiseXError, **values: Any) -> Response:
     what, hint = without_dashes(error.what), without_dashes(error.hint)
-    response = _page(
-        request, "failed.html.j2", name, what=what, where=error.where, hint=hint, **({"form": []} | values)
-    )
-    if response.status_code == HTTPStatus.OK:
-        response.status_code = status_of(error)
-    return response
+    text = _text(request, "failed.html.j2", name, what=what, where=error.where, hint=hint, **({"form": []} | values))
+    return HTMLResponse(text, status_of(error), {"Cache-Control": "no-store"})
 
 
 def _page(request: Request, template: str, current: str, **values: Any) -> Response:
+    return tagged(request, _text(request, template, current, **values), _HTML)
+
+
+def _text(request: Request, template: str, current: str, **values: Any) -> str:
     kept = [pair for pair in request.query_params.multi_items() if pair[0] in _KEPT and pair[1]]
     query = f"?{urlencode(kept)}" if kept else ""
     pages = [("", f"/{query}", "Overview"), *((name, f"/{name}{query}", name.capitalize()) for name in QUESTIONS)]
-    text = rendered(
+    return rendered(
         template,
         _TEMPLATES,
         pages=pages,
@@ -143,4 +143,3 @@ def _page(request: Request, template: str, current: str, **values: Any) -> Respo
         unwanted_styles=plotly_script.style_ids(),
         **values,
     )
-    return tagged(request, text, _HTML)

@@ -46,7 +46,11 @@ def status_of(error: AdvertiseXError) -> HTTPStatus:
 
 def without_dashes(text: str) -> str:
     """Name options as parameters: `--as-of` becomes `as_of`."""
-    return _OPTION.sub(lambda match: match[1].replace("-", "_"), _OPTION_BESIDE.sub("", text))
+    parts = text.split("`")  # commands are between these, and stay as they are
+    parts[::2] = [
+        _OPTION.sub(lambda match: match[1].replace("-", "_"), _OPTION_BESIDE.sub("", one)) for one in parts[::2]
+    ]
+    return "`".join(parts)
 
 
 def problem(status: HTTPStatus, detail: str, *, where: str = "", hint: str = "") -> Response:

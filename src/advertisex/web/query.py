@@ -1,6 +1,6 @@
 """Reads the options of a question from the query string of a URL."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from difflib import get_close_matches
 from inspect import Parameter as Signature
 from typing import Any, get_args
@@ -51,7 +51,9 @@ def schema_of(parameter: Parameter) -> dict[str, Any]:
     }
 
 
-def _suggestion(name: str, known: Iterable[str]) -> str:
+def _suggestion(name: str, known: Collection[str]) -> str:
+    if not known:
+        return "this address takes none"
     close = get_close_matches(name, known, n=1)
     return f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(known)}"
 

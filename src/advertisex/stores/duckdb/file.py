@@ -101,13 +101,15 @@ def connect(path: Path, *, read_only: bool, memory: str) -> duckdb.DuckDBPyConne
         duckdb.Error: it cannot be opened.
     """
     config = CONFIG | {"memory_limit": memory}
+    is_shared = beside(path, "tmp").is_dir()  # the process that has the store open may use it
     if str(path) != ":memory:":
         with suppress(OSError):  # the folder of a store that is only read may not be writable
             make_folder(beside(path, "tmp"))
     try:
         db = duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error:
-        _remove_temporary(path)
+        if not is_shared:
+            _remove_temporary(path)
         raise
     if not read_only and str(path) != ":memory:":
         _remove_spilled(path)

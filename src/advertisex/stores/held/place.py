@@ -52,6 +52,8 @@ def found_at(path: Path) -> Place | None:
         place = Place(None, int(known["port"]), str(known["token"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    if not 0 < place.port < 2**16 or not place.token.isascii() or not place.token.isprintable():
+        return None
     return place if _accepts(socket.AF_INET, ("127.0.0.1", place.port)) else None
 
 
