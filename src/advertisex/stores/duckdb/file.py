@@ -101,17 +101,18 @@ def connect(path: Path, *, read_only: bool, memory: str) -> duckdb.DuckDBPyConne
         duckdb.Error: it cannot be opened.
     """
     config = CONFIG | {"memory_limit": memory}
-    is_shared = beside(path, "tmp").is_dir()  # the process that has the store open may use it
-    if str(path) != ":memory:":
+    is_file = str(path) != ":memory:"
+    is_shared = is_file and beside(path, "tmp").is_dir()  # the process that has the store open may use it
+    if is_file:
         with suppress(OSError):  # the folder of a store that is only read may not be writable
             make_folder(beside(path, "tmp"))
     try:
         db = duckdb.connect(str(path), read_only=read_only, config=config)
     except duckdb.Error:
-        if not is_shared:
+        if is_file and not is_shared:
             _remove_temporary(path)
         raise
-    if not read_only and str(path) != ":memory:":
+    if not read_only and is_file:
         _remove_spilled(path)
     db.execute("SET GLOBAL TimeZone = 'UTC'")
     return db
