@@ -2,12 +2,16 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from advertisex.masking import forget
 from tests.budget import examples
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 pytest_plugins = ["tests.servers.fixtures"]
 
@@ -39,6 +43,15 @@ def no_known_secrets() -> Iterator[None]:
     """Forget the secrets of a test, which are words that another one may print."""
     yield
     forget()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """A real browser; there can be only one for all tests of a process."""
+    from tests.browser import opened_browser  # few tests need it
+
+    with opened_browser() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,14 @@
 """An answer with hostile event texts, pages of simulated data, and a browser."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import polars as pl
 import pytest
-from playwright.sync_api import Browser
 
 from advertisex.analysis.answer import Answer, Chart, Table
 from advertisex.analysis.scope import Scope
-from tests.browser import opened_browser
 from tests.reporting.simulated_pages import write_pages
 
 EVIL = [
@@ -76,12 +73,6 @@ def answer() -> Answer:
             Chart("pairs", "heatmap", "one", ("other",), "Overlap", colour="share"),
         ],
     )  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with opened_browser() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")

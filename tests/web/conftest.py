@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser
 
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
@@ -18,7 +17,6 @@ from advertisex.simulator import SimulationSettings, write_files
 from advertisex.stores.open import open_store
 from advertisex.web.server import serving
 from advertisex.web.site import Site
-from tests.browser import opened_browser
 from tests.reporting.conftest import EVIL
 from tests.warm import program
 
@@ -72,9 +70,3 @@ def address(site: Site) -> Iterator[str]:
     """The address of a real server."""
     with serving(site, WebSettings(port=0)) as address:
         yield address
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with opened_browser() as browser:
-        yield browser
