@@ -31,7 +31,7 @@ READING = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("meanwhile")
+    folder = tmp_path_factory.mktemp("m")  # short: a socket is in it
     write_files(folder, SimulationSettings(events=2_000))
     for feed, file in {"impressions": "impressions.ndjson", "clicks": "clicks.csv", "bids": "bids.avro"}.items():
         called(folder, "ingest", feed, file)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -92,10 +93,18 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStore]:
         yield store
 
 
+@pytest.fixture
+def socket_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A path that is short enough for a socket; that of `tmp_path` has the name of the test in it."""
+    return tmp_path_factory.mktemp("h") / "store.duckdb.socket"
+
+
 @pytest.fixture(params=["socket", "port"])
-def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    folder = tmp_path if request.param == "socket" else tmp_path / ("a" * 100)
-    folder.mkdir(exist_ok=True)
+def path(request: pytest.FixtureRequest, socket_path: Path, tmp_path: Path) -> Path:
+    if request.param == "socket":
+        return socket_path
+    folder = tmp_path / ("a" * 100)
+    folder.mkdir()
     return folder / "store.duckdb.socket"
 
 
@@ -175,8 +184,8 @@ def test_nothing_else_can_be_called(store: EventStore, path: Path) -> None:
             assert client.get(f"{url}/api/v1/ledger").status_code == 404
 
 
-def test_what_a_killed_process_left_is_not_taken_for_a_live_one(store: EventStore, tmp_path: Path) -> None:
-    path = tmp_path / "store.duckdb.socket"
+def test_what_a_killed_process_left_is_not_taken_for_a_live_one(store: EventStore, socket_path: Path) -> None:
+    path = socket_path
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(path))
     assert path.exists()
@@ -195,16 +204,14 @@ def test_a_result_that_was_cut_is_an_error(store: EventStore) -> None:
             list(decode_result("ledger", [whole[:end]]))
 
 
-def test_clients_that_read_nothing_delay_no_commit(tmp_path: Path) -> None:
-    path = tmp_path / "store.duckdb.socket"
-    with DuckdbStore(tmp_path / "store.duckdb") as store, readable_by_others(store, path):
-        hanging = []
+def test_clients_that_read_nothing_delay_no_commit(tmp_path: Path, socket_path: Path) -> None:
+    path = socket_path
+    with DuckdbStore(tmp_path / "store.duckdb") as store, readable_by_others(store, path), ExitStack() as hanging:
         for number in range(20):
-            client = socket.socket(socket.AF_UNIX)
+            client = hanging.enter_context(socket.socket(socket.AF_UNIX))
             client.connect(str(path))
             if number % 2:
                 client.sendall(b"POST /store/ledger HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n{")
-            hanging.append(client)
         for number in range(50):
             store.take_note("alerts", {str(number): b""})
         done = threading.Event()
@@ -216,8 +223,6 @@ def test_clients_that_read_nothing_delay_no_commit(tmp_path: Path) -> None:
 
         threading.Thread(target=read, daemon=True).start()
         assert done.wait(60)
-        for client in hanging:
-            client.close()
 
 
 def test_only_an_embedded_store_has_a_socket() -> None:

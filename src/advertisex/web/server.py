@@ -66,6 +66,17 @@ class _Impatient(H11Protocol):
             self._check_later(self.cycle)
 
 
+class _Server(uvicorn.Server):
+    """Leaves no connection open when it ends: uvicorn forgets those whose clients it has waited for long enough."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting connections, let requests end, and close what is left."""
+        await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # the loop closes them
+
+
 @contextmanager
 def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
     """Serve an application in the background while the block runs."""
@@ -82,7 +93,7 @@ def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws="none",
     )
-    server = uvicorn.Server(config)
+    server = _Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
     thread.start()
     try:
