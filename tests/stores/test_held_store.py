@@ -242,7 +242,7 @@ def test_only_an_embedded_store_has_a_socket() -> None:
         '{"port": 1, "token": "a\\nb"}',
     ],
 )
-def test_a_port_file_that_says_nothing_useful_is_as_good_as_none(tmp_path: Path, text: str) -> None:
+def test_an_invalid_port_file_is_ignored(tmp_path: Path, text: str) -> None:
     folder = tmp_path / ("a" * 100)
     folder.mkdir()
     (folder / "store.duckdb.port").write_text(text)

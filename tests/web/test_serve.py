@@ -65,7 +65,7 @@ def test_an_address_that_others_reach_is_not_allowed(world: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", ["", "*", "http://ads.example.com/", "ads.example.com:80", "["])
-def test_a_host_that_is_none_is_an_error(world: Path, tmp_path: Path, name: str) -> None:
+def test_an_invalid_name_of_a_host_is_an_error(world: Path, tmp_path: Path, name: str) -> None:
     settings = tmp_path / "settings.toml"
     settings.write_text(f'[web]\nhosts = ["{name}"]\n')
     with started(world, "--config", str(settings)) as server:

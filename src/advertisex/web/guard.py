@@ -72,7 +72,7 @@ class Guard:
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = self._objection(scope)
-        with suppress(Exception):  # the application has logged its errors; a client that is cut off is none
+        with suppress(Exception):  # the application has logged its errors; that a client was cut off is not one
             await (self._app if response is None else response)(scope, receive, send)
 
     def _objection(self, scope: Scope) -> ASGIApp | None:
