@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from advertisex.analysis import auctions, groups
+from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.calendar import PERIODS
 from advertisex.analysis.performance.report import performance
 from advertisex.analysis.scope import Scope
@@ -304,6 +305,29 @@ def test_a_click_is_paid_unless_its_impression_was(stored: Stored, stated: dict[
     )
     (row,) = money(store)
     assert row["spend"] == spend
+
+
+@pytest.mark.parametrize("by", ["campaign_id", "creative_id", "website", "placement"])
+def test_attribution_has_the_spend_of_each_key(stored: Stored, by: str) -> None:
+    """A click that is paid takes the key from its impression; so does a conversion, and what it cost."""
+    shown = {"timestamp": "2026-01-05T09:00:00Z", "placement": "top"}
+    store = shop(
+        stored,
+        flight(rate_type="cpc", rate="0.7"),
+        impressions=[shown, {**shown, "user_id": "u9", "cost": 2, "currency": "EUR"}],
+        clicks=[
+            {"timestamp": "2026-01-05T10:00:00Z", "campaign_id": "k1", "conversion_type": "click"},
+            {"timestamp": "2026-01-05T11:00:00Z", "campaign_id": "k1", "conversion_type": "purchase"},
+        ],
+    )
+    costs = attribute(store, by=by, models=["first"]).table("costs")
+    spent = performance(store, by=by).table("money").filter(pl.col("spend") != 0)
+
+    assert (
+        costs.select("currency", "spend", pl.first().alias("key")).rows()
+        == spent.select("currency", "spend", pl.first().alias("key")).rows()
+    )
+    assert costs["spend"].sum() == Decimal("2.7")
 
 
 def test_a_fee_is_spread_over_the_days_of_the_zone(stored: Stored) -> None:
