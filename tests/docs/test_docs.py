@@ -38,7 +38,7 @@ import advertisex
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.load import load_settings
 from advertisex.simulator import FILTERED, REJECTED
-from tests.warm import program
+from tests.warm import program, python
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs"
@@ -201,7 +201,7 @@ def run_console(block: Block, desk: Desk) -> None:
 def run_python(block: Block, following: Block | None, desk: Desk) -> None:
     script = desk.folder / (block.file or "sample.py")
     script.write_text(desk.here(block.text), encoding="utf-8")
-    status, printed = desk.run(sys.executable, script.name)
+    status, printed = desk.run(python(), script.name)
     output = "\n".join(printed)
     assert status == 0, f"{block}: ended with {status}:\n{output}"
     if following and following.language == "text":

@@ -17,9 +17,10 @@ from advertisex.analysis.scope import Scope
 from advertisex.catalogue.join import TAKEN, Catalogue, catalogue_of
 from advertisex.feeds import FEEDS
 from advertisex.stores.contract import EventStore
+from advertisex.times import micros_of
 
 _BEFORE, _AFTER = ({name: f"{name}_{side}" for name in TAKEN} for side in ("before", "after"))
-_ALWAYS = pl.lit(datetime.min).cast(pl.Datetime("us"))  # noqa: DTZ901 - naive UTC, like all times here
+_ALWAYS = pl.lit(micros_of(datetime.min)).cast(pl.Datetime("us"))  # noqa: DTZ901 - naive UTC, like all times here
 _DIFFERS = pl.any_horizontal(pl.col(_BEFORE[name]).ne_missing(pl.col(_AFTER[name])) for name in TAKEN)
 
 #: Moved events are counted by these.

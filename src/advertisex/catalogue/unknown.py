@@ -19,7 +19,7 @@ MOST_IDS = Limit(
     beyond="their number becomes a lower bound",
 )
 
-_CURRENCIES = pl.Series(sorted(ISO_4217), dtype=pl.String).implode()
+_CURRENCIES = pl.Series([sorted(ISO_4217)], dtype=pl.List(pl.String))
 
 
 @dataclass(slots=True)

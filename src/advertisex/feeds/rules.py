@@ -14,6 +14,7 @@ import polars as pl
 from advertisex.feeds.feed import Feed, Field, OwnKind, Rule, TimeReading
 from advertisex.feeds.words import MISSING
 from advertisex.limits import Limit
+from advertisex.times import micros_of
 
 #: Values that sources send for "no user". Accepting one would merge all such users into one.
 PLACEHOLDERS = (*filter(None, MISSING), "0", "(null)", "<null>", "nil", "undefined", "unknown", "[object object]")
@@ -86,8 +87,11 @@ def bad_timestamp(field: Field) -> Rule:
 def out_of_range(field: Field, times: TimeReading) -> Rule:
     """A timestamp is before the earliest accepted instant, or too far after its ingestion."""
     time = pl.col("event_time")
-    earliest = times.earliest.astimezone(UTC).replace(tzinfo=None)
-    broken = (time < earliest) | (time > pl.col("ingested_at") + times.future)
+    earliest = times.earliest.astimezone(UTC)
+    # as an integer: Polars casts a literal datetime at once, and starts its threads for it
+    broken = (time < pl.lit(micros_of(earliest)).cast(pl.Datetime("us"))) | (
+        time > pl.col("ingested_at") + times.future
+    )
     hours = times.future.total_seconds() / 3600
     description = f"must not be before {earliest:%Y-%m-%d} or more than {hours:g} hours after its ingestion"
     return Rule("timestamp_out_of_range", field.name, broken, description)

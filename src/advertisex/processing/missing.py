@@ -13,7 +13,7 @@ def _in_any_case(text: str) -> list[str]:
 
 
 #: Every spelling of a missing value; faster than changing the case of a whole column.
-_SPELLINGS = pl.Series([spelling for text in MISSING for spelling in _in_any_case(text)]).implode()
+_SPELLINGS = pl.Series([[spelling for text in MISSING for spelling in _in_any_case(text)]])
 _LONGEST = max(map(len, MISSING))
 
 
