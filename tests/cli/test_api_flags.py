@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 
 from advertisex.cli.api_flags import api_flags
-from advertisex.cli.source_options import given_options, source_options
+from advertisex.cli.source_options import source_options
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.configured import api_options
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.options.paginate import Paginate
+from advertisex.questions.reading import given_options
 from advertisex.settings.sources import ApiSettings
 
 

@@ -22,7 +22,6 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     StoreOption,
-    parse_pairs,
     settings_of,
 )
 from advertisex.cli.output import err, out, plain, print_json, say
@@ -36,6 +35,7 @@ from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.sources import redacted
 from advertisex.model import Finding
 from advertisex.previewing import Preview, preview
+from advertisex.questions.pairs import parse_pairs
 from advertisex.reporting.cells import visible
 from advertisex.settings.secrets import is_reference, resolved
 from advertisex.settings.starter import StarterSource, starter_file

@@ -6,11 +6,11 @@ from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.source_options import given_options
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.configured import api_options, source_named
 from advertisex.ingestion.options.ingest import IngestOptions
+from advertisex.questions.reading import given_options
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 

@@ -15,6 +15,7 @@ class Option:
         metavar: the word for its value in the help; empty for a flag.
         name: its name, if the parameter is named otherwise.
         default: what applies without it, if the parameter does not say so.
+        group: the group of options that it is shown in; empty for that of its question.
         minimum: the least number.
         maximum: the largest number.
     """
@@ -23,6 +24,7 @@ class Option:
     metavar: str = ""
     name: str = ""
     default: str = ""
+    group: str = ""
     minimum: int | None = None
     maximum: int | None = None
 

@@ -10,11 +10,11 @@ from typing import Any, TypeVar, cast
 from advertisex.analysis.answer import Answer, not_kept
 from advertisex.cli.analyze.printed import Printed
 from advertisex.cli.analyze.showing import print_answer
-from advertisex.cli.analyze.typed import FILTERS, typed
 from advertisex.cli.analyze.watched import Watched
 from advertisex.cli.options import opened_store, settings_of
 from advertisex.cli.output import err
 from advertisex.cli.progress import progress
+from advertisex.cli.typed import FILTERS, typed
 from advertisex.extras import extra
 from advertisex.processing.clock_check import warn_of_clock
 from advertisex.questions.asking import Inquiry, Question

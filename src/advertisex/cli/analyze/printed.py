@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from advertisex.cli.analyze.typed import FILTERS
 from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOption, LogOption, StoreOption
+from advertisex.cli.typed import FILTERS
 from advertisex.errors import ConfigurationError
 
 _PRINTED = "Output"

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from advertisex.cli.options import parse_pairs
 from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.encodings import checked_encoding
 from advertisex.ingestion.mapping import FieldMapping
+from advertisex.questions.pairs import parse_pairs
 from advertisex.rejects.selection import Selection
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings

@@ -38,5 +38,5 @@ def _option(parameter: Parameter, panel: str | None) -> Any:
         help=option.help + (f"  \\[default: {option.default}]" if option.default else ""),
         min=option.minimum,
         max=option.maximum,
-        rich_help_panel=panel,
+        rich_help_panel=option.group or panel,
     )
