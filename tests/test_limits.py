@@ -41,6 +41,7 @@ _OTHERS = {
         cli.rejects.listing._MOST_HOURS cli.rejects.listing._MOST_RECORDS reporting.notebook.MOST_ROWS
         stores.elasticsearch.failures._LONGEST_CAUSE rejects.pretty.BYTES_PER_LINE reporting.figures._MOST_BARS
         reporting.figures._MOST_NAMES stores.elasticsearch.failures._LONGEST_PROBLEM
+        web.uploads._LONGEST_NAME
     """,
     "durations": """
         monitoring.notifications.MAX_NOTICE_AGE monitoring.anomalies.MAX_POOLING

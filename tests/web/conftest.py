@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from advertisex.logs.open import open_log
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.settings.web import WebSettings
@@ -17,6 +18,7 @@ from advertisex.simulator import SimulationSettings, write_files
 from advertisex.stores.open import open_store
 from advertisex.web.server import serving
 from advertisex.web.site import Site
+from advertisex.web.uploads import Uploads
 from tests.reporting.conftest import EVIL
 from tests.warm import program
 
@@ -48,8 +50,13 @@ def settings(world: Path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def site(settings: Settings) -> Site:
-    return Site(settings, partial(open_store, settings.store_url, read_only=True))
+def site(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return Site(
+        settings,
+        partial(open_store, settings.store_url, read_only=True),
+        partial(open_log, settings.log_url, create=False),
+        Uploads(tmp_path_factory.mktemp("uploads")),
+    )
 
 
 @contextmanager

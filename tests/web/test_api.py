@@ -6,6 +6,7 @@ import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +158,7 @@ class Failing:
     ],
 )
 def test_a_store_that_cannot_be_read_is_reported(site: Site, error: Any, status: int) -> None:
-    with client_of(Site(site.settings, Failing(error))) as client:
+    with client_of(replace(site, store=Failing(error))) as client:
         answers = [client.get(path) for path in ("/api/v1/ledger", "/api/v1/analyze/summary", "/", "/summary")]
         ready, healthy = client.get("/readyz"), client.get("/healthz")
 
@@ -175,7 +176,7 @@ def test_the_server_responds_while_all_questions_wait_for_the_store(site: Site) 
         released.wait(60)
         return site.store()
 
-    with client_of(Site(site.settings, slow)) as client, ThreadPoolExecutor(8) as pool:
+    with client_of(replace(site, store=slow)) as client, ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(client.get, "/api/v1/ledger") for _ in range(8)]
         assert client.get("/healthz").status_code == 200
         assert client.get("/static/page.css").status_code == 200
@@ -186,7 +187,7 @@ def test_the_server_responds_while_all_questions_wait_for_the_store(site: Site) 
 
 @pytest.mark.parametrize("path", ["/api/v1/ledger", "/"])
 def test_an_internal_error_shows_nothing_of_the_program(site: Site, path: str) -> None:
-    with client_of(Site(site.settings, Failing(RuntimeError("the secret of line 7")))) as client:
+    with client_of(replace(site, store=Failing(RuntimeError("the secret of line 7")))) as client:
         response = client.get(path)
 
     assert response.status_code == 500
@@ -241,7 +242,7 @@ def test_more_requests_at_a_time_than_allowed_are_not_handled(site: Site, monkey
 
 def test_a_command_in_a_hint_stays_as_it_is(site: Site) -> None:
     hint = "choose another one with --store, or run `advertisex rebuild --yes`"
-    with client_of(Site(site.settings, Failing(StoreError("damaged", hint=hint)))) as client:
+    with client_of(replace(site, store=Failing(StoreError("damaged", hint=hint)))) as client:
         found = client.get("/api/v1/ledger").json()["hint"]
 
     assert found == "choose another one with store, or run `advertisex rebuild --yes`"

@@ -1,7 +1,10 @@
 """`advertisex serve`: the dashboard and the HTTP API."""
 
 import sys
+from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -13,6 +16,7 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     StoreOption,
+    opened_log,
     opened_store,
     settings_of,
 )
@@ -37,11 +41,18 @@ def serve(
     with extra("web", "the dashboard and the HTTP API"):
         from advertisex.web.server import serving  # noqa: PLC0415 - an extra
         from advertisex.web.site import Site  # noqa: PLC0415
+        from advertisex.web.uploads import Uploads  # noqa: PLC0415
 
     settings = settings_of(config, data=data, log=log, store=store)
     web = settings.web if port is None else settings.web.model_copy(update={"port": port})
-    site = Site(settings, partial(opened_store, settings, read_only=True))
-    with stop_on_signals() as stop, serving(site, web) as address:
+    with stop_on_signals() as stop, TemporaryDirectory(prefix="advertisex-") as folder, ExitStack() as stack:
+        site = Site(
+            settings,
+            partial(opened_store, settings, read_only=True),
+            partial(opened_log, settings, create=False),
+            Uploads(Path(folder)),
+        )
+        address = stack.enter_context(serving(site, web))
         api = f"{address}api/v1/"
         if as_json:
             print_json({"dashboard": address, "api": api})

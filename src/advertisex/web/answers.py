@@ -1,31 +1,70 @@
 """Answers the questions that URLs ask."""
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 from advertisex.analysis.answer import Answer
 from advertisex.questions.asking import Inquiry, Question
+from advertisex.questions.definitions import QUESTIONS
 from advertisex.questions.option import Parameter, parameters_of
 from advertisex.questions.selection import Selection
+from advertisex.web import reconcile
 from advertisex.web.query import options_from
 from advertisex.web.site import Site
 
-
-def parameters_of_question(question: Callable[..., Question]) -> list[Parameter]:
-    """The options of a question: its own, then those that all questions have."""
-    return [*parameters_of(question), *parameters_of(Selection)]
+_SELECTION = tuple(parameters_of(Selection))
 
 
-def answer_to(site: Site, question: Callable[..., Question], query: Iterable[tuple[str, str]]) -> Answer:
-    """Answer a question with the options of a query string.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question that a URL can ask.
 
-    Raises:
-        ConfigurationError: an option is invalid.
-        AdvertiseXError: the question cannot be answered.
+    Attributes:
+        name: its name, and that of its page.
+        path: its path in the API.
+        summary: what it answers.
+        own: its own options.
+        bound: binds it to the values of these; it can be asked while the context is open.
     """
-    options = options_from(query, parameters_of_question(question))
-    own = {one.name: options.pop(one.name) for one in parameters_of(question)}
-    selection: Any = Selection(**options)
-    inquiry = Inquiry.of(question(**own), selection, site.settings.analysis)
-    with site.store() as store:
-        return inquiry.answer(store)
+
+    name: str
+    path: str
+    summary: str
+    own: tuple[Parameter, ...]
+    bound: Callable[[Site, dict[str, Any]], AbstractContextManager[Question]]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Its options: its own, then those that all questions have."""
+        return self.own + _SELECTION
+
+    def answer(self, site: Site, query: Iterable[tuple[str, str]]) -> Answer:
+        """Answer it with the options of a query string.
+
+        Raises:
+            ConfigurationError: an option is invalid.
+            AdvertiseXError: it cannot be answered.
+        """
+        options = options_from(query, self.parameters)
+        own = {one.name: options.pop(one.name) for one in self.own}
+        with self.bound(site, own) as question:
+            inquiry = Inquiry.of(question, Selection(**options), site.settings.analysis)
+            with site.store() as store:
+                return inquiry.answer(store)
+
+
+def _of_store(name: str, question: Callable[..., Question]) -> Asked:
+    """A question about the store alone."""
+
+    def bound(site: Site, own: dict[str, Any]) -> AbstractContextManager[Question]:
+        return nullcontext(question(**own))
+
+    return Asked(name, f"analyze/{name}", question.__doc__ or "", tuple(parameters_of(question)), bound)
+
+
+#: All questions by name.
+ASKED = {name: _of_store(name, question) for name, question in QUESTIONS.items()} | {
+    "reconcile": Asked("reconcile", "reconcile", reconcile.SUMMARY, reconcile.PARAMETERS, reconcile.bound)
+}

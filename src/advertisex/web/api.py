@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -9,12 +10,10 @@ from fastapi.responses import Response
 from xxhash import xxh3_128_hexdigest
 
 from advertisex.errors import ConfigurationError
-from advertisex.questions.asking import Question
-from advertisex.questions.definitions import QUESTIONS
 from advertisex.reporting.json_text import json_text
 from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.stores.retention import removed_before
-from advertisex.web.answers import answer_to, parameters_of_question
+from advertisex.web.answers import ASKED, Asked
 from advertisex.web.query import options_from, schema_of
 from advertisex.web.site import Site
 
@@ -25,10 +24,21 @@ _PROBLEM = {"description": "An error", "content": {"application/problem+json": {
 def routes_of(site: Site) -> APIRouter:
     """The endpoints of the API over a site."""
     router = APIRouter(prefix="/api/v1")
-    for name, question in QUESTIONS.items():
-        _add(router, f"/analyze/{name}", partial(_analyze, site, question), question, _JSON, "The answer")
-        table = partial(_table, site, question)
-        _add(router, f"/analyze/{name}/tables/{{table}}", table, question, _CSV, "A table of the answer")
+    for asked in ASKED.values():
+        _add(router, f"/{asked.path}", partial(_analyze, site, asked), asked, _JSON, "The answer")
+        table = partial(_table, site, asked)
+        _add(router, f"/{asked.path}/tables/{{table}}", table, asked, _CSV, "A table of the answer")
+    router.add_api_route(
+        "/uploads/{name}",
+        partial(_upload, site),
+        methods=["PUT"],
+        status_code=HTTPStatus.CREATED,
+        summary="Upload a file, to ask about it.",
+        description="The body is the file. It is kept until the server ends; the document has its id.",
+        response_class=Response,
+        responses={201: _content(_JSON, "The id"), "default": _PROBLEM},
+        openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
+    )
     router.add_api_route(
         "/ledger",
         partial(_ledger, site),
@@ -45,7 +55,7 @@ def _add(
     router: APIRouter,
     path: str,
     endpoint: Callable[..., Response],
-    question: Callable[..., Question],
+    asked: Asked,
     kind: str,
     what: str,
 ) -> None:
@@ -56,11 +66,11 @@ def _add(
         methods=["GET"],
         name=name,
         operation_id=name,
-        summary=question.__doc__,
+        summary=asked.summary,
         description=what,
         response_class=Response,
         responses={200: _content(kind, what), "default": _PROBLEM},
-        openapi_extra={"parameters": [schema_of(one) for one in parameters_of_question(question)]},
+        openapi_extra={"parameters": [schema_of(one) for one in asked.parameters]},
     )
 
 
@@ -69,19 +79,24 @@ def _content(kind: str, what: str) -> dict[str, Any]:
     return {"description": what, "content": {kind: {"schema": {"type": "object" if kind == _JSON else "string"}}}}
 
 
-def _analyze(site: Site, question: Callable[..., Question], request: Request) -> Response:
-    answer = answer_to(site, question, request.query_params.multi_items())
+def _analyze(site: Site, asked: Asked, request: Request) -> Response:
+    answer = asked.answer(site, request.query_params.multi_items())
     return tagged(request, answer.to_json(), _JSON)
 
 
-def _table(site: Site, question: Callable[..., Question], request: Request, table: str) -> Response:
-    answer = answer_to(site, question, request.query_params.multi_items())
+def _table(site: Site, asked: Asked, request: Request, table: str) -> Response:
+    answer = asked.answer(site, request.query_params.multi_items())
     name = table.removesuffix(".csv")
     if name == table:
         raise ConfigurationError(f"unknown format of {table!r}", hint=f"use {table}.csv")
     response = tagged(request, answer.to_csv(table=name), _CSV)
     response.headers["Content-Disposition"] = f'attachment; filename="{answer.question}-{name}.csv"'
     return response
+
+
+async def _upload(site: Site, request: Request, name: str) -> Response:
+    found = await site.uploads.keep(name, request.stream())
+    return Response(json_text({"upload": found}), HTTPStatus.CREATED, media_type=_JSON)
 
 
 def _ledger(site: Site, request: Request) -> Response:

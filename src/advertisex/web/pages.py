@@ -12,15 +12,13 @@ from fastapi.responses import HTMLResponse, Response
 
 from advertisex.analysis.answer import Answer
 from advertisex.errors import AdvertiseXError
-from advertisex.questions.asking import Question
-from advertisex.questions.definitions import QUESTIONS
 from advertisex.questions.option import Parameter, parameters_of
 from advertisex.questions.selection import Selection
 from advertisex.reporting import plotly_script
 from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.reporting.page import contents_of
 from advertisex.reporting.rendering import rendered, text_of_template
-from advertisex.web.answers import answer_to, parameters_of_question
+from advertisex.web.answers import ASKED, Asked
 from advertisex.web.api import tagged
 from advertisex.web.problems import status_of, without_dashes
 from advertisex.web.query import options_from
@@ -45,8 +43,8 @@ def routes_of(site: Site) -> APIRouter:
     """The pages of a site."""
     router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
     router.add_api_route("/", partial(_ledger, site), methods=["GET", "HEAD"])
-    for name, question in QUESTIONS.items():
-        router.add_api_route(f"/{name}", partial(_question, site, name, question), methods=["GET", "HEAD"])
+    for name, asked in ASKED.items():
+        router.add_api_route(f"/{name}", partial(_question, site, asked), methods=["GET", "HEAD"])
     router.add_api_route("/static/{name}", _file, methods=["GET", "HEAD"])
     return router
 
@@ -76,26 +74,27 @@ def _ledger(site: Site, request: Request) -> Response:
     return _page(request, "overview.html.j2", "", title="Overview", ledger=document)
 
 
-def _question(site: Site, name: str, question: Callable[..., Question], request: Request) -> Response:
+def _question(site: Site, asked: Asked, request: Request) -> Response:
     given = [(key, value) for key, value in request.query_params.multi_items() if value]  # of a form, all are sent
-    form = {"form": _form(parameters_of_question(question), given)}
+    form = {"form": _form(asked.parameters, given)}
     try:
-        answer = answer_to(site, question, given)
+        answer = asked.answer(site, given)
     except AdvertiseXError as error:
-        return _failed(request, name, error, title=name.capitalize(), **form)
-    return _page(request, "question.html.j2", name, **contents_of(answer), **form, **_links(name, given, answer))
+        return _failed(request, asked.name, error, title=asked.name.capitalize(), **form)
+    links = _links(asked, given, answer)
+    return _page(request, "question.html.j2", asked.name, **contents_of(answer), **form, **links)
 
 
-def _links(name: str, given: Iterable[tuple[str, str]], answer: Answer) -> dict[str, Any]:
+def _links(asked: Asked, given: Iterable[tuple[str, str]], answer: Answer) -> dict[str, Any]:
     """The addresses of the same answer: to share, as JSON, and each table as CSV."""
     as_of = answer.scope.as_of
     shared = [pair for pair in given if pair[0] != "as_of"]
     if as_of is not None:
         shared.append(("as_of", as_of.isoformat() + "Z"))
     query = urlencode(shared)
-    api = f"/api/v1/analyze/{name}"
+    api = f"/api/v1/{asked.path}"
     return {
-        "share": f"/{name}?{query}",
+        "share": f"/{asked.name}?{query}",
         "json": f"{api}?{query}",
         "csv": {table.name: f"{api}/tables/{table.name}.csv?{query}" for table in answer.tables},
     }
@@ -133,7 +132,7 @@ def _page(request: Request, template: str, current: str, **values: Any) -> Respo
 def _text(request: Request, template: str, current: str, **values: Any) -> str:
     kept = [pair for pair in request.query_params.multi_items() if pair[0] in _KEPT and pair[1]]
     query = f"?{urlencode(kept)}" if kept else ""
-    pages = [("", f"/{query}", "Overview"), *((name, f"/{name}{query}", name.capitalize()) for name in QUESTIONS)]
+    pages = [("", f"/{query}", "Overview"), *((name, f"/{name}{query}", name.capitalize()) for name in ASKED)]
     return rendered(
         template,
         _TEMPLATES,

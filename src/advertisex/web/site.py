@@ -4,11 +4,16 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from advertisex.logs.contract import EventLog
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
+from advertisex.web.uploads import Uploads
 
 #: Opens the store for one request, for queries only.
 OpenStore = Callable[[], AbstractContextManager[EventStore]]
+
+#: Opens the log for one request, to read it. Raises LogMissing if there is none.
+OpenLog = Callable[[], AbstractContextManager[EventLog]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +23,11 @@ class Site:
     Attributes:
         settings: the settings.
         store: opens the store for one request.
+        log: opens the log for one request.
+        uploads: the files that clients have uploaded.
     """
 
     settings: Settings
     store: OpenStore
+    log: OpenLog
+    uploads: Uploads

@@ -1,0 +1,47 @@
+"""The question about a partner's report, which is uploaded before it is asked."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import Annotated, Any
+
+from advertisex.errors import LogMissing, SourceError
+from advertisex.questions.asking import Question
+from advertisex.questions.option import Option, parameters_of
+from advertisex.questions.reading import file_options
+from advertisex.questions.reconcile import Terms, reconciliation, report_of
+from advertisex.web.site import Site
+
+SUMMARY = "Compare a partner's report with our numbers by campaign and day, and explain the gaps."
+
+
+def _report(report: Annotated[str, Option(metavar="ID", help="The partner's report: the id of an upload.")]) -> str:
+    return report
+
+
+_GROUPS: tuple[Any, ...] = (_report, Terms, file_options)
+
+#: Its own options.
+PARAMETERS = tuple(one for group in _GROUPS for one in parameters_of(group))
+
+
+@contextmanager
+def bound(site: Site, own: dict[str, Any]) -> Iterator[Question]:
+    """Read the report, and bind the question to it and to the log.
+
+    Raises:
+        ConfigurationError: an option is invalid.
+        SourceError: the report cannot be read.
+    """
+    report, terms, options = (group(**{one.name: own[one.name] for one in parameters_of(group)}) for group in _GROUPS)
+    path = site.uploads.path_of(report)
+    try:
+        found = replace(report_of(path, terms, options, site.settings), name=path.name)
+    except SourceError as error:  # says nothing of where the server keeps the file
+        raise SourceError(error.what, where=error.where.removeprefix(f"{path.parent}/"), hint=error.hint) from error
+    with ExitStack() as stack:
+        try:
+            log = stack.enter_context(site.log())
+        except LogMissing:
+            log = None
+        yield reconciliation(found, terms, site.settings, log)
