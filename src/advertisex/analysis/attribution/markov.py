@@ -81,17 +81,31 @@ def check(size: int, where: str) -> None:
         )
 
 
-def removal_effects(steps: pl.DataFrame, size: int) -> Floats:
-    """Compute the removal effect of each key; 0 if no walk reaches it.
+def counts(steps: pl.DataFrame, size: int) -> Floats:
+    """Sum up the weights of equal transitions in a matrix.
 
     Args:
-        steps: result of `transitions` for all walks, in any order; at least one walk ends in CONVERSION. Weights are
-            integers with sums below 2⁵³, or floats with at most two of the same step: so their order does not matter.
+        steps: transitions, in any order; the sums of their weights are below 2⁵³, or no two of them are equal: so the
+            sums are exact.
         size: the number of keys.
+
+    Returns:
+        A row for each origin (the keys and START), a column for each target (also CONVERSION and NULL).
     """
     states = size + 3
     cells = steps.select(pl.col("origin").cast(pl.Int64) * states + pl.col("target")).to_series().to_numpy()
-    counts = np.bincount(cells, steps["weight"].to_numpy(), (size + 1) * states).reshape(size + 1, states)
+    weights = steps["weight"].cast(pl.Float64).to_numpy()
+    sums = np.bincount(cells, weights, (size + 1) * states)
+    return np.asarray(sums, np.float64).reshape(size + 1, states)
+
+
+def removal_effects(counts: Floats) -> Floats:
+    """Compute the removal effect of each key; 0 if no walk reaches it.
+
+    Args:
+        counts: the sums of `counts` over all walks, of which at least one ends in CONVERSION.
+    """
+    size = len(counts) - 1
     probability = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     start, converts = probability[size, :size], probability[:size, conversion(size)]
     visits = np.linalg.inv(np.eye(size) - probability[:size, :size])

@@ -53,13 +53,14 @@ class _Chains:
 
     def __init__(self, size: int, *, by_value: bool) -> None:
         self._size, self._by_value = size, by_value
-        self._steps: list[pl.DataFrame] = []
+        self._counts: markov.Floats | None = None
         self._valued: dict[str | None, list[pl.DataFrame]] = {}
         self._largest, self._visits = 0, 0
 
     def add(self, frame: pl.DataFrame) -> None:
         """Add a frame of `journeys`."""
-        self._steps.append(self._transitions(frame, "conversions"))
+        counts = markov.counts(self._transitions(frame, "conversions"), self._size)
+        self._counts = counts if self._counts is None else self._counts + counts
         if not self._by_value:
             return
         valued = frame.filter(pl.col("value") > 0)
@@ -67,33 +68,28 @@ class _Chains:
         self._largest, self._visits = max(self._largest, largest or 0), self._visits + valued.height
         for (currency,), part in valued.group_by("currency"):
             name = None if currency is None else str(currency)
-            self._valued.setdefault(name, []).append(self._transitions(part, "value"))
+            self._valued.setdefault(name, []).append(markov.total(self._transitions(part, "value")))
 
     def effects(
         self, null_walks: pl.DataFrame, attributed: pl.DataFrame
     ) -> tuple[markov.Floats, dict[str | None, markov.Floats]] | None:
         """The removal effects by conversions, and by value for each currency that has any; None without a walk."""
-        if not self._steps:
+        if self._counts is None:
             return None
         check_integers(self._largest, 2 * self._visits)  # the steps of all walks
-        effects = markov.removal_effects(pl.concat([*self._steps, null_walks]), self._size)
-        once = markov.total(null_walks)
-        return effects, {
-            currency: markov.removal_effects(
-                pl.concat([_floats(markov.total(pl.concat(steps))), _floats(once, _mean_value(attributed, currency))]),
-                self._size,
-            )
+        nulls = markov.counts(null_walks, self._size)
+        return markov.removal_effects(self._counts + nulls), {
+            currency: markov.removal_effects(self._values(steps) + nulls * _mean_value(attributed, currency))
             for currency, steps in self._valued.items()
         }
+
+    def _values(self, steps: list[pl.DataFrame]) -> markov.Floats:
+        return markov.counts(markov.total(pl.concat(steps)), self._size)  # a sum may exceed 2⁵³
 
     def _transitions(self, frame: pl.DataFrame, weight: str) -> pl.DataFrame:
         # journeys of a frame stay in order, so the visits of a walk lie together
         end = markov.conversion(self._size)
-        return markov.total(markov.transitions(frame["key"], frame["conversion"], frame[weight], self._size, end))
-
-
-def _floats(steps: pl.DataFrame, times: float = 1.0) -> pl.DataFrame:
-    return steps.with_columns(pl.col("weight").cast(pl.Float64) * times)
+        return markov.transitions(frame["key"], frame["conversion"], frame[weight], self._size, end)
 
 
 def _mean_value(attributed: pl.DataFrame, currency: str | None) -> float:
