@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.duckdb.store import DuckdbStore
 from tests.analysis.conftest import GOOD, INGESTED
 from tests.analysis.test_arguments import QUESTIONS, Question, each_question
-from tests.budget import usually
+from tests.budget import some, usually
 from tests.catalogues import catalogue_rows
 
 OWN: dict[str, OwnKind] = {"device": "text", "viewable": "flag", "depth": "count", "weight": "amount"}
@@ -213,15 +214,21 @@ def clicked() -> Iterator[EventStore]:
         yield store
 
 
-@pytest.mark.parametrize("question", [summarise, correlate, funnel, performance, quality, restatement])
 @pytest.mark.parametrize(
-    ("field", "value"),
-    [*(("conversion_type", kind) for kind in ("signup", "purchase", "refund", "click")), ("tier", "gold")],
+    ("question", "selected"),
+    some(
+        product(
+            [summarise, correlate, funnel, performance, quality, restatement],
+            [*(("conversion_type", kind) for kind in ("signup", "purchase", "refund", "click")), ("tier", "gold")],
+        ),
+        13,
+    ),
 )
 def test_a_field_of_clicks_filters_clicks_and_nothing_else(
-    clicked: EventStore, question: Question, field: str, value: str
+    clicked: EventStore, question: Question, selected: tuple[str, str]
 ) -> None:
     """A type also keeps the rows that count only clicks."""
+    field, value = selected
     belongs = is_sold_as if question is performance else is_of_type
     kept = [row for row in CLICKED if (row.get("tier") == value if field == "tier" else belongs(row, value))]
     options = {"start": datetime(2026, 1, 1)} if question is restatement else {}

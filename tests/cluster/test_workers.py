@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.budget import usually
+from tests.budget import thorough
 from tests.cli.terminal import terminal
 from tests.cluster.traffic import POLICY, Traffic, messages_read, wait_until
 
@@ -55,7 +55,8 @@ def has_ended(pid: int) -> bool:
         return True
 
 
-@pytest.mark.parametrize("victims", usually([2], thorough=[1, 2]))
+@thorough
+@pytest.mark.parametrize("victims", [1, 2])
 def test_killed_workers_are_restarted_and_everything_is_stored_once(traffic: Traffic, victims: int) -> None:
     with started(traffic) as parent:
         found = workers_of(parent)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from advertisex.analysis.reach.report import reach
 from advertisex.analysis.scope import Scope
 from advertisex.cli.output import print_json
 from advertisex.stores.open import open_store
+from tests.budget import some
 
 Cli = Callable[..., Any]
 
@@ -466,8 +468,9 @@ def test_csv_is_written_byte_for_byte(world: Path) -> None:
     assert printed.count(b"\r\n") == printed.count(b"\n") > 1
 
 
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-@pytest.mark.parametrize("options", [[], ["--json"], ["--csv"], ["--help"]])
+@pytest.mark.parametrize(
+    ("unbuffered", "options"), some(product(["", "1"], [[], ["--json"], ["--csv"], ["--help"]]), 3)
+)
 def test_a_full_disk_is_reported_in_one_line(world: Path, options: list[str], unbuffered: str) -> None:
     command = [ADVERTISEX, "analyze", "reach", "--data", str(world), *options]
     with Path("/dev/full").open("w") as full:

@@ -20,10 +20,11 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
+from tests.budget import usually
 
 #: Chooses the moments; the name of the test shows it. Set the variable to try others.
 SEED = os.environ.get("ADVERTISEX_TEST_SEED", "7")
-KILLS = 3
+KILLS = usually(1, thorough=3)
 PAGE = 1_000
 TOPIC = FEEDS["impressions"].topic
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))

@@ -373,8 +373,7 @@ def wait_until(condition: Callable[[], bool], worker: subprocess.Popen[str]) -> 
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("idle", [True, False])
+@pytest.mark.parametrize(("number", "idle"), [(signal.SIGINT, True), (signal.SIGTERM, False)])
 def test_following_ends_cleanly_when_interrupted(cli: Cli, tmp_path: Path, number: signal.Signals, idle: bool) -> None:
     events = 3_000 if idle else 60_000
     assert cli("simulate", "--events", events, "--data", "data").code == 0

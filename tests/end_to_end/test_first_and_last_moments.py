@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.budget import some
 from tests.end_to_end.conftest import Cli
 
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
@@ -66,7 +67,8 @@ def test_the_entry_point_imports_no_heavy_module() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["--version"], ["rejects", "list"], ["rejects", "list", "--json"], ["ledger"], ["process"]]
+    "command",
+    some([["--help"], ["--version"], ["rejects", "list", "--json"], ["rejects", "list"], ["ledger"], ["process"]], 3),
 )
 def test_a_closed_pipe_ends_it_quietly(tmp_path: Path, command: list[str]) -> None:
     assert advertisex("simulate", "--events", "2000", "--data", "data", cwd=tmp_path).returncode == 0

@@ -20,10 +20,10 @@ from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.model import Counts
 from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
-from tests.budget import THOROUGH
+from tests.budget import thorough
 
-EVENTS = 200_000 if THOROUGH else 60_000
-KILLS = 50 if THOROUGH else 12
+EVENTS = 200_000
+KILLS = 50
 #: About two batches are committed before each kill, so that the end is not reached before the last kill.
 BATCH = 1_000
 #: Share of kills during startup: opening files and replaying the write-ahead log of the previous process.
@@ -99,6 +99,7 @@ def contents(data: Path) -> dict[str, Any]:
         return tables | {"ledger": store.ledger(), "reasons": store.reject_counts(RejectQuery()).rows()}
 
 
+@thorough
 def test_a_run_killed_many_times_equals_an_uninterrupted_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     killed, uninterrupted = tmp_path / "killed", tmp_path / "uninterrupted"
     advertisex("simulate", "--events", str(EVENTS), "--seed", "3", "--data", killed)

@@ -14,10 +14,11 @@ import pytest
 
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
+from tests.budget import usually
 
 #: Chooses the moments; the name of the test shows it. Set the variable to try others.
 SEED = os.environ.get("ADVERTISEX_TEST_SEED", "7")
-KILLS = 5
+KILLS = usually(2, thorough=5)
 ROWS = 20_000
 ADVERTISEX = str(Path(sys.executable).with_name("advertisex"))
 SETTINGS = '[[sources]]\nfeed = "impressions"\nsource = "in"\nevery = 0.05\n'

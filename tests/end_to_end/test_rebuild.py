@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from advertisex.stores.contract import RejectQuery
 from advertisex.stores.duckdb import replacement
 from advertisex.stores.duckdb.store import DuckdbStore
 from advertisex.stores.format import FORMAT
+from tests.budget import some, usually
 from tests.end_to_end.conftest import Cli
 from tests.end_to_end.test_kill import ADVERTISEX, TIMEOUT_SECONDS, advertisex, contents, wait_for_a_commit
 from tests.stores import format_1
@@ -31,7 +33,7 @@ CLICKS = """timestamp,user_id,campaign_id,conversion,value,currency
 2026-01-05 09:00:02,u1,c1,purchase,10,USD
 ,u2,c1,click,,
 """
-KILLS = 8
+KILLS = usually(3, thorough=8)
 TOPIC = FEEDS["clicks"].topic
 #: Commands that open the store, with the arguments that they need.
 COMMANDS = [
@@ -65,8 +67,7 @@ def set_format(data: Path, number: int) -> None:
         db.execute("UPDATE store SET format = ?", (number,))
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("number", [1, FORMAT + 1])
+@pytest.mark.parametrize(("number", "command"), some(product([1, FORMAT + 1], COMMANDS), 13))
 def test_a_store_of_another_format_is_not_used(cli: Cli, ingested: Path, command: list[str], number: int) -> None:
     if number == 1:
         format_1.create(ingested / "store.duckdb")

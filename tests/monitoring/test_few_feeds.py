@@ -36,7 +36,7 @@ TRAFFIC = {
     "clicks that do not convert": replace(only("clicks"), converting=0.0),
 }
 #: What is tried for days.
-FOR_DAYS = usually(("nothing", "clicks and bids", "few events", "rejects"), thorough=tuple(TRAFFIC))
+FOR_DAYS = usually(("clicks and bids", "rejects"), thorough=tuple(TRAFFIC))
 
 
 def check(monitor: Monitor, now: datetime) -> dict[Key, str]:

@@ -12,7 +12,7 @@ from advertisex.monitoring.monitor import Monitor
 from advertisex.monitoring.rules import Key
 from advertisex.monitoring.states import State
 from advertisex.settings.alerts import AlertSettings
-from tests.budget import usually
+from tests.budget import some, usually
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
 SETTINGS = AlertSettings(bucket=BUCKET)
@@ -70,7 +70,7 @@ INCIDENTS = {
 }
 
 
-@pytest.mark.parametrize("incident", INCIDENTS)
+@pytest.mark.parametrize("incident", some(INCIDENTS, 4))
 def test_an_incident_is_found_within_five_buckets_and_resolved_afterwards(world: World, incident: str) -> None:
     traffic, rule, feed = INCIDENTS[incident]
     monitor = Monitor(world.store, SETTINGS)

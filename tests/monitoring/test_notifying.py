@@ -23,6 +23,7 @@ from advertisex.processing.pipeline import process
 from advertisex.processing.policy import Policy
 from advertisex.settings.alerts import AlertSettings, RuleSettings
 from advertisex.stores.duckdb.store import DuckdbStore
+from tests.budget import thorough
 from tests.monitoring.receivers import Webhook, free_port, webhook
 from tests.monitoring.simulated_store import BUCKET, Traffic, World
 
@@ -273,6 +274,7 @@ def test_close_has_one_timeout_for_all_channels(path: Path) -> None:
     assert others == [0.0] * 2, "the first channel used up the time"
 
 
+@thorough
 def test_alerts_that_fire_again_within_the_cooldown_are_not_reported(path: Path, hook: Webhook) -> None:
     harness = Harness(path, hook.url, cooldown=timedelta(hours=36))
     for _ in range(2):

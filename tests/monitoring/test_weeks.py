@@ -1,12 +1,14 @@
 """Baselines know the week: quiet weekends raise nothing, a bank holiday is reported once, and incidents are found."""
 
 from datetime import datetime, timedelta
+from itertools import product
 
 import pytest
 
 from advertisex.monitoring.days_off import is_off
 from advertisex.monitoring.rules import Key
 from advertisex.settings.alerts import AlertSettings
+from tests.budget import some
 from tests.monitoring.simulated_days import DEFAULTS, START, Days, changed, evaluated, fired, quiet, tallies
 
 QUARTER = timedelta(minutes=15)
@@ -32,8 +34,7 @@ def fired_from(
     return fired(evaluated(tallies(days, seed, campaigns), days, since, settings))
 
 
-@pytest.mark.parametrize("weekend", WEEKENDS)
-@pytest.mark.parametrize("impressions", [200_000, 20_000])
+@pytest.mark.parametrize(("impressions", "weekend"), some(product([200_000, 20_000], WEEKENDS), 4))
 def test_weekends_raise_nothing_from_the_third_week_on_and_a_bank_holiday_is_reported_once_per_feed(
     weekend: float, impressions: float
 ) -> None:

@@ -31,7 +31,7 @@ from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.open import open_store
 from advertisex.stores.removal import Removal
-from tests.budget import examples
+from tests.budget import examples, thorough
 from tests.contracts.store_places import NewPlace, Place, in_folders
 from tests.servers.elasticsearch import LocalElasticsearch
 from tests.stores.es_outcomes import message, outcome, with_user
@@ -569,6 +569,7 @@ def test_a_scan_that_is_closed_early_leaves_nothing_open(place: Place, store: El
 # -- login -------------------------------------------------------------------------------------------------------
 
 
+@thorough
 def test_a_secured_cluster_accepts_only_the_right_password() -> None:
     with LocalElasticsearch(security=True) as secured:
         with open_store(secured.url) as store:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -27,6 +28,7 @@ from advertisex.stores.elasticsearch.mappings import event_mapping
 from advertisex.stores.elasticsearch.retry import RetryPolicy
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.stores.removal import Removal
+from tests.budget import some
 from tests.stores.es_outcomes import message, outcome, with_user
 
 SECRET = "s3cret/p@ss"
@@ -431,8 +433,9 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", [INDEX, "advertisex-ledger-g1", "advertisex-rejects-g1"])
-@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize(
+    ("name", "change"), some(product([INDEX, "advertisex-ledger-g1", "advertisex-rejects-g1"], CHANGES), 20)
+)
 def test_an_index_that_is_changed_during_a_commit_stops_it_before_the_ledger(
     cluster: Cluster, store: ElasticsearchStore, name: str, change: str
 ) -> None:
@@ -467,7 +470,7 @@ def test_an_erasure_does_not_search_an_index_that_was_changed(cluster: Cluster, 
         store.remove(removal)
 
 
-@pytest.mark.parametrize("change", sorted(set(CHANGES) - {"alias", "filtered alias"}))
+@pytest.mark.parametrize("change", some(sorted(set(CHANGES) - {"alias", "filtered alias"}), 5))
 def test_an_index_of_another_tool_under_our_name_is_not_used_unless_it_is_as_ours(
     cluster: Cluster, store: ElasticsearchStore, change: str
 ) -> None:

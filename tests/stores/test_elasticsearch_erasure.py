@@ -18,6 +18,7 @@ from advertisex.stores.contract import ERASURES, Range, RejectQuery
 from advertisex.stores.elasticsearch.address import address_of
 from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
+from tests.budget import usually
 from tests.contracts.store_places import Place
 from tests.stores.es_outcomes import message, outcome
 from tests.stores.es_transport import Watched, is_bulk, is_ledger_row
@@ -120,9 +121,9 @@ def test_an_erasure_that_fails_at_any_request_is_completed_by_the_next(
         except StoreError:
             left = 10**9
             erase(user, log, store, FEEDS)
-            broken, requests = broken + 1, requests + 2
+            broken, requests = broken + 1, requests + usually(7, thorough=2)
     left = 10**9
-    assert broken > 5
+    assert broken > 2
     row = store.ledger()[0]
     assert (row.counts.erased, row.counts.stored, row.counts.rejected) == (
         2 * (broken + 1), broken + 1, broken + 1,

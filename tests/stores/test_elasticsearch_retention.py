@@ -18,6 +18,7 @@ from advertisex.stores.elasticsearch.client import Connection
 from advertisex.stores.elasticsearch.store import ElasticsearchStore
 from advertisex.testing import memory_log
 from advertisex.testing.contracts.store_erasure import check, total
+from tests.budget import usually
 from tests.contracts.store_places import Place
 from tests.stores.es_outcomes import message, outcome
 from tests.stores.es_transport import Watched, is_bulk, is_ledger_row
@@ -117,7 +118,7 @@ def test_a_removal_that_fails_at_any_request_is_completed_by_the_next(
         floor = datetime(2011 + broken, 1, 1)
         made = outcome("clicks", message("clicks", "u7", timestamp=f"{2010 + broken}-06-05T00:00:00Z"), start=broken)
         store.commit(replace(made, kept_since=store.kept_since()))
-        left = 3 * broken
+        left = usually(8, thorough=3) * broken
         try:
             store.drop_before(floor)
             break
@@ -131,7 +132,7 @@ def test_a_removal_that_fails_at_any_request_is_completed_by_the_next(
             assert total(store) == Counts(read=broken, stored=broken, removed=broken)
             check(store)
     left = 10**9
-    assert broken > 5
+    assert broken > 1
     assert total(store).removed == broken + 1
 
 
