@@ -32,10 +32,11 @@ demo: setup
 # The files of tests are in memory, if there are 8 GB for them: waiting for a disk is half of their time.
 SCRATCH = $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 8000000 { print "/dev/shm" }')
 
+# Compiled modules are kept: compiling the tests takes longer than collecting them.
 test: setup
 	@.ci/server-tools $(BIN)/python
 	@.ci/browser
-	@$(if $(SCRATCH),TMPDIR=$(SCRATCH)) $(BIN)/pytest -n auto --dist worksteal
+	@PYTHONDONTWRITEBYTECODE= $(if $(SCRATCH),TMPDIR=$(SCRATCH)) $(BIN)/pytest -n auto --dist worksteal
 
 # The same tests, with more examples for properties, and the real program on every page of the guide.
 test-thorough: export TEST_BUDGET = thorough
