@@ -44,6 +44,7 @@ SCREENS = {
     "rejects-list-replayed": "rejects list --replayed",
     "rejects-show": "rejects show ad_impressions/0/26",
     "rejects-replay": "rejects replay --reason bad_website --set website=a.example --dry-run",
+    "overview": "overview --campaign cmp001",
     "summary": "analyze summary",
     "correlation": "analyze correlation",
     "funnel": "analyze funnel --by website --since 2026-01-11T15:00:00Z",

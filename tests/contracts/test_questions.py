@@ -20,6 +20,7 @@ from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
+from advertisex.analysis.overview.report import overview
 from advertisex.analysis.pacing.curve import CURVES, CurveName
 from advertisex.analysis.pacing.report import pacing
 from advertisex.analysis.performance.measures import COUNTS
@@ -204,6 +205,7 @@ def stores(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 Ask = Callable[[Filled, Scope], Answer]
+NO_ALERTS = pl.DataFrame(schema={"rule": pl.String, "campaign": pl.String})
 PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "summary": summarise,
     "summary by day": partial(summarise, by="day"),
@@ -302,6 +304,11 @@ def test_pacing_has_one_answer(stores: dict[str, Filled], curve: CurveName, scop
 
     check(stores, now, WHOLE_FLIGHTS[scope])
     check(stores, as_it_was, WHOLE_FLIGHTS[scope])
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York"])
+def test_the_overview_has_one_answer(stores: dict[str, Filled], zone: str) -> None:
+    check(stores, lambda filled, asked: overview(filled.store, asked, alerts=NO_ALERTS), Scope(zone=zone))
 
 
 @pytest.mark.parametrize("scope", SCOPES)

@@ -67,17 +67,24 @@ def local_day(time: datetime, zone: str) -> date:
 
 
 def limits(since: datetime, until: datetime, unit: Period | None, zone: str) -> list[datetime]:
-    """The times from `since` to `until` (naive UTC), divided where a day, week or month of the zone begins.
+    """The times from `since` to `until` (naive UTC), divided where a period of the zone begins.
 
     Args:
         since: the first limit.
         until: the last limit; if it is not after `since`, there are none.
-        unit: a day, week or month; None divides nothing.
+        unit: the period; an hour divides at every quarter of one, where the hours of all zones begin; None divides
+            nothing.
         zone: IANA name of a time zone.
     """
     if since >= until:
         return []
-    inner = []
+    inner: list[datetime] = []
+    if unit == "hour":
+        quarter = timedelta(minutes=15)
+        time = since - (since - datetime.min) % quarter  # noqa: DTZ901 - naive UTC
+        while (time := time + quarter) < until:
+            inner.append(time)
+        return [since, *inner, until]
     if unit is not None:
         day = start_of(local_day(since, zone), unit)
         while (time := midnight(day := following(day, unit), zone)) < until:

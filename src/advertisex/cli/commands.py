@@ -55,6 +55,11 @@ COMMANDS = {
         "Ingest the configured sources, process their messages and evaluate alerts, until interrupted.",
     ),
     "serve": _Command("serve", "serve", "Serve the dashboard and the HTTP API on this machine, until interrupted."),
+    "overview": _Command(
+        "overview",
+        "overview",
+        "Whether the numbers can be trusted, what is at risk, and today beside a week before.",
+    ),
     "analyze": _Command("analyze", "app", "Answer questions about the stored events."),
     "reconcile": _Command(
         "reconcile",

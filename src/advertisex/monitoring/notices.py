@@ -74,9 +74,14 @@ def format_alert(state: State, due: Due, metric: Metric, bucket: timedelta) -> s
     if due.kind != "firing":
         return f"{due.kind}: {what}, from {format_time(state.since)} to {format_time(state.ended or state.seen)}"
     found = "" if metric == "silence" else f": {format_value(metric, state.value)}"
-    hint = _HINTS[metric].format(feed=state.key.feed)
+    hint = hint_of(metric, state.key.feed)
     expected = format_expected(state, metric, bucket)
     return f"{state.severity}: {what}{found}, {expected}, since {format_time(state.since)}; {hint}"
+
+
+def hint_of(metric: Metric, feed: str) -> str:
+    """What to do about an alert on a metric, with the command for it."""
+    return _HINTS[metric].format(feed=feed)
 
 
 def format_scope(state: State) -> str:

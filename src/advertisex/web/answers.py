@@ -10,7 +10,7 @@ from advertisex.questions.asking import Inquiry, Question
 from advertisex.questions.definitions import QUESTIONS
 from advertisex.questions.option import Parameter, parameters_of
 from advertisex.questions.selection import Selection
-from advertisex.web import reconcile
+from advertisex.web import overview, reconcile
 from advertisex.web.query import options_from
 from advertisex.web.site import Site
 
@@ -66,5 +66,6 @@ def _of_store(name: str, question: Callable[..., Question]) -> Asked:
 
 #: All questions by name.
 ASKED = {name: _of_store(name, question) for name, question in QUESTIONS.items()} | {
-    "reconcile": Asked("reconcile", "reconcile", reconcile.SUMMARY, reconcile.PARAMETERS, reconcile.bound)
+    "overview": Asked("overview", "overview", overview.SUMMARY, (), overview.bound),
+    "reconcile": Asked("reconcile", "reconcile", reconcile.SUMMARY, reconcile.PARAMETERS, reconcile.bound),
 }

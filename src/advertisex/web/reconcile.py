@@ -1,16 +1,16 @@
 """The question about a partner's report, which is uploaded before it is asked."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any
 
-from advertisex.errors import LogMissing, SourceError
+from advertisex.errors import SourceError
 from advertisex.questions.asking import Question
 from advertisex.questions.option import Option, parameters_of
 from advertisex.questions.reading import file_options
 from advertisex.questions.reconcile import Terms, reconciliation, report_of
-from advertisex.web.site import Site
+from advertisex.web.site import Site, log_of
 
 SUMMARY = "Compare a partner's report with our numbers by campaign and day, and explain the gaps."
 
@@ -39,9 +39,5 @@ def bound(site: Site, own: dict[str, Any]) -> Iterator[Question]:
         found = replace(report_of(path, terms, options, site.settings), name=path.name)
     except SourceError as error:  # says nothing of where the server keeps the file
         raise SourceError(error.what, where=error.where.removeprefix(f"{path.parent}/"), hint=error.hint) from error
-    with ExitStack() as stack:
-        try:
-            log = stack.enter_context(site.log())
-        except LogMissing:
-            log = None
+    with log_of(site) as log:
         yield reconciliation(found, terms, site.settings, log)

@@ -1,9 +1,10 @@
 """What the dashboard and the API serve."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
+from advertisex.errors import LogMissing
 from advertisex.logs.contract import EventLog
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
@@ -31,3 +32,14 @@ class Site:
     store: OpenStore
     log: OpenLog
     uploads: Uploads
+
+
+@contextmanager
+def log_of(site: Site) -> Iterator[EventLog | None]:
+    """Open the log of a site for questions that can do without it; None if there is none."""
+    with ExitStack() as stack:
+        try:
+            log = stack.enter_context(site.log())
+        except LogMissing:
+            log = None
+        yield log
