@@ -1,4 +1,4 @@
-"""How much work tests do: `make test` tries a quarter of the examples of `make test-thorough`, and repeats less."""
+"""How much work tests do: `make test` tries an eighth of the examples of `make test-thorough`, and repeats less."""
 
 import os
 from collections.abc import Iterable
@@ -31,4 +31,4 @@ def some(cases: Iterable[T], usual: int) -> list[T]:
 
 def examples(thorough: int) -> int:
     """Return how many examples to try, given those of the thorough run."""
-    return thorough if THOROUGH else max(min(thorough, _FEWEST), thorough // 4)
+    return thorough if THOROUGH else max(min(thorough, _FEWEST), thorough // 8)

@@ -80,6 +80,10 @@ def test_the_ledger_is_that_of_the_command_line(world: Path, client: httpx.Clien
     assert client.get("/api/v1/ledger").content == printed(world, "ledger", "--json").stdout
 
 
+def test_the_overview_is_that_of_the_command_line(world: Path, client: httpx.Client) -> None:
+    assert client.get("/api/v1/overview").content == printed(world, "overview", "--json").stdout
+
+
 def test_an_answer_that_the_client_has_is_not_sent_again(client: httpx.Client) -> None:
     first = client.get("/api/v1/ledger")
     tag = first.headers["etag"]
