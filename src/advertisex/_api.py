@@ -82,6 +82,10 @@ from advertisex.analysis.views.asking import ask as ask
 from advertisex.analysis.views.rates import Rates as Rates
 from advertisex.analysis.views.rates import read_rates as read_rates
 
+# Questions to a server
+from advertisex.client import Client as Client
+from advertisex.client import Selected as Selected
+
 # Rejects and erasure
 from advertisex.privacy.erasure import erase as erase
 from advertisex.privacy.record import ErasureRun as ErasureRun

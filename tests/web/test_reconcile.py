@@ -79,7 +79,8 @@ def test_another_report_has_another_id_and_unknown_ones_are_errors(client: httpx
 
 
 def test_only_the_last_uploads_are_kept_and_no_large_ones(client: httpx.Client, report: str, monkeypatch) -> None:
-    monkeypatch.setattr("advertisex.web.uploads.LARGEST_UPLOAD", 100)
+    for module in ("api", "uploads"):
+        monkeypatch.setattr(f"advertisex.web.{module}.LARGEST_UPLOAD", 100)
     response = client.put("/api/v1/uploads/large.csv", content=b"x" * 101)
     assert (response.status_code, response.json()["detail"]) == (413, "the file has more than 100 bytes")
     monkeypatch.setattr("advertisex.web.uploads.MOST_UPLOADS", 2)

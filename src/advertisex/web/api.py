@@ -14,8 +14,10 @@ from advertisex.reporting.json_text import json_text
 from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.stores.retention import removed_before
 from advertisex.web.answers import ASKED, Asked
+from advertisex.web.problems import problem
 from advertisex.web.query import options_from, schema_of
 from advertisex.web.site import Site
+from advertisex.web.uploads import LARGEST_UPLOAD, TooLarge
 
 _JSON, _CSV = "application/json", "text/csv; charset=utf-8"
 _PROBLEM = {"description": "An error", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
@@ -95,7 +97,11 @@ def _table(site: Site, asked: Asked, request: Request, table: str) -> Response:
 
 
 async def _upload(site: Site, request: Request, name: str) -> Response:
-    found = await site.uploads.keep(name, request.stream())
+    try:
+        found = await site.uploads.keep(name, request.stream())
+    except TooLarge:
+        what, hint = f"the file has more than {LARGEST_UPLOAD:,} bytes", "split it, by month for example"
+        return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what, hint=hint)
     return Response(json_text({"upload": found}), HTTPStatus.CREATED, media_type=_JSON)
 
 

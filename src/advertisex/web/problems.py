@@ -20,13 +20,11 @@ from advertisex.errors import (
 )
 from advertisex.masking import traceback_of
 from advertisex.reporting.json_text import json_text
-from advertisex.web.uploads import TooLarge
 
 _LOG = structlog.get_logger(__name__)
 
 _STATUS: dict[type[AdvertiseXError], HTTPStatus] = {
     ConfigurationError: HTTPStatus.BAD_REQUEST,
-    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     SourceError: HTTPStatus.BAD_REQUEST,
     AnalysisError: HTTPStatus.NOT_FOUND,
     StoreMissing: HTTPStatus.NOT_FOUND,
