@@ -20,7 +20,11 @@ ALL_SETTINGS: dict[str, FieldInfo] = dict(_GENERATE.all_settings(Settings))
 
 _TYPES = {"auth": ("bearer", "basic", "api-key", "oauth2"), "paginate": ("cursor",)}
 
-_REQUIRED = {"sources[]": {"feed": "clicks", "source": "x"}, "partners[]": {"name": "x"}}
+_REQUIRED = {
+    "sources[]": {"feed": "clicks", "source": "x"},
+    "partners[]": {"name": "x"},
+    "tokens[]": {"name": "x", "role": "viewer", "hash": f"sha256:{0:064}"},
+}
 
 
 def nested(name: str) -> Iterator[Callable[[Any], dict[str, Any]]]:

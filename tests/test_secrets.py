@@ -20,6 +20,7 @@ SECRET = "correct-horse-battery"
 NOT_SECRET = {
     "memory", "times.zone", "times.formats", "policy.blocked_users", "policy.blocked_sites", "feeds.FEED.topic",
     "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "web.host", "web.hosts",
+    "web.proxies", "web.tokens[].name", "web.tokens[].hash",
     "kafka.group",
     "elasticsearch.prefix", "alerts.rules.NAME.campaign", "analysis.zone", "analysis.currency", "analysis.ip_field",
     "reports.NAME.question",

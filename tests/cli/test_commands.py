@@ -177,7 +177,13 @@ def test_the_end_of_a_detail_is_clear(value: object, expected: str, capsys: pyte
 
 @pytest.mark.parametrize(
     ("arguments", "service"),
-    [(["run"], True), (["process", "--follow"], True), (["process"], False), (["ingest", "clicks", "run"], False)],
+    [
+        (["run"], True),
+        (["serve"], True),
+        (["process", "--follow"], True),
+        (["process"], False),
+        (["ingest", "clicks", "run"], False),
+    ],
 )
 def test_run_and_follow_are_services(
     arguments: list[str], service: bool, monkeypatch: pytest.MonkeyPatch, cli_configured: dict[str, bool]

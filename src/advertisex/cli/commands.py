@@ -54,7 +54,8 @@ COMMANDS = {
         "run",
         "Ingest the configured sources, process their messages and evaluate alerts, until interrupted.",
     ),
-    "serve": _Command("serve", "serve", "Serve the dashboard and the HTTP API on this machine, until interrupted."),
+    "serve": _Command("serve", "serve", "Serve the dashboard and the HTTP API, until interrupted."),
+    "token": _Command("token", "token", "Make a token for the dashboard and the HTTP API."),
     "overview": _Command(
         "overview",
         "overview",

@@ -37,7 +37,7 @@ def serve(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve the dashboard and the HTTP API on this machine, until interrupted."""
+    """Serve the dashboard and the HTTP API, until interrupted."""
     with extra("web", "the dashboard and the HTTP API"):
         from advertisex.web.server import serving  # noqa: PLC0415 - an extra
         from advertisex.web.site import Site  # noqa: PLC0415

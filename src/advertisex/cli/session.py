@@ -45,7 +45,9 @@ def begin() -> None:
     _origin = None
     forget_interrupts()
     words = sys.argv[1:]
-    service = words[:1] == ["run"] or "--follow" in words or (words[:1] == ["report"] and "--every" in words)
+    service = (
+        words[:1] in (["run"], ["serve"]) or "--follow" in words or (words[:1] == ["report"] and "--every" in words)
+    )
     log_lines.configure(err.is_terminal, service=service, debug=_debug())
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) != signal.SIG_IGN:

@@ -37,7 +37,16 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # unused by Promethe
 _WORK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 #: Upper bounds of the delay between an event and its ingestion, in seconds; up to 0 means a clock that is ahead.
 _DELAY_BUCKETS: Final = (0.0, 0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0, 604_800.0)
-_OUTCOMES = ("stored", "duplicate", "filtered", "rejected", "erased")
+#: What becomes of a message; these counts of the ledger add up to the messages read.
+OUTCOMES = ("stored", "duplicate", "filtered", "rejected", "erased")
+
+
+def registry_of_process() -> CollectorRegistry:
+    """Return a registry with the version of the program, and with memory, CPU time and open files of the process."""
+    registry = CollectorRegistry()
+    Info("advertisex", "Version of AdvertiseX.", registry=registry).info({"version": version("advertisex")})
+    ProcessCollector(registry=registry)
+    return registry
 
 
 class Metrics:
@@ -48,7 +57,7 @@ class Metrics:
     """
 
     def __init__(self, store: EventStore) -> None:
-        self.registry = CollectorRegistry()
+        self.registry = registry_of_process()
         self._messages = Counter(
             "advertisex_messages", "Messages processed, by outcome.", ["feed", "outcome"],
             registry=self.registry,
@@ -120,8 +129,6 @@ class Metrics:
         self._monitoring_failures = Counter(
             "advertisex_monitoring_failures", "Failed checks of the log or the store.", registry=self.registry
         )
-        Info("advertisex", "Version of AdvertiseX.", registry=self.registry).info({"version": version("advertisex")})
-        ProcessCollector(registry=self.registry)
         self._delays = _Delays()
         self.registry.register(self._delays)
         self.registry.register(_Retries(store))
@@ -129,7 +136,7 @@ class Metrics:
     def committed(self, batch: Committed) -> None:
         """Count a committed batch."""
         outcome, counts = batch.outcome, batch.counts
-        for name in _OUTCOMES:
+        for name in OUTCOMES:
             self._messages.labels(outcome.feed, name).inc(getattr(counts, name))
         self._redelivered.labels(outcome.feed).inc(counts.redelivered)
         self._lost.labels(outcome.feed).inc(counts.lost)

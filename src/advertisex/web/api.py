@@ -20,7 +20,6 @@ from advertisex.web.site import Site
 from advertisex.web.uploads import LARGEST_UPLOAD, TooLarge
 
 _JSON, _CSV = "application/json", "text/csv; charset=utf-8"
-_PROBLEM = {"description": "An error", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
 
 
 def routes_of(site: Site) -> APIRouter:
@@ -38,7 +37,7 @@ def routes_of(site: Site) -> APIRouter:
         summary="Upload a file, to ask about it.",
         description="The body is the file. It is kept until the server ends; the document has its id.",
         response_class=Response,
-        responses={201: _content(_JSON, "The id"), "default": _PROBLEM},
+        responses={201: _content(_JSON, "The id")},
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
     )
     router.add_api_route(
@@ -48,7 +47,7 @@ def routes_of(site: Site) -> APIRouter:
         summary="The counts of every partition, and whether they balance.",
         description="What `advertisex ledger --json` prints",
         response_class=Response,
-        responses={200: _content(_JSON, "The ledger"), "default": _PROBLEM},
+        responses={200: _content(_JSON, "The ledger")},
     )
     return router
 
@@ -71,7 +70,7 @@ def _add(
         summary=asked.summary,
         description=what,
         response_class=Response,
-        responses={200: _content(kind, what), "default": _PROBLEM},
+        responses={200: _content(kind, what)},
         openapi_extra={"parameters": [schema_of(one) for one in asked.parameters]},
     )
 

@@ -6,27 +6,46 @@ from http import HTTPStatus
 from importlib.metadata import version
 
 from anyio.to_thread import current_default_thread_limiter
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
 
 from advertisex.errors import AdvertiseXError
-from advertisex.web import api, pages
+from advertisex.settings.web import TokenSettings
+from advertisex.web import api, login, pages
+from advertisex.web.access import Access
+from advertisex.web.description import Described
 from advertisex.web.guard import Guard
+from advertisex.web.metrics import RequestMetrics, add_store, exposed
+from advertisex.web.observed import Observed
 from advertisex.web.problems import add_handlers, problem
 from advertisex.web.site import Site
+from advertisex.web.visitors import Visitors
 
 #: Questions that are answered at the same time; each may take a gigabyte.
 _AT_ONCE = 2
 
 
-def app_of(site: Site, hosts: Iterable[str]) -> Guard:
-    """Return the ASGI application of a site.
+def app_of(
+    site: Site, hosts: Iterable[str], *, tokens: Iterable[TokenSettings] = (), access_log: bool = False
+) -> ASGIApp:
+    """Return the ASGI application of a site, with all that guards it.
 
     Args:
         site: what it serves.
         hosts: the names that the server is reached by, see `Guard`.
+        tokens: the tokens that let clients in, see `Access`.
+        access_log: whether to log each request.
     """
-    app = FastAPI(
+    visitors, metrics = Visitors(tokens), RequestMetrics()
+    app = routed_app(site, visitors, metrics.registry)
+    return Observed(Guard(Access(app, visitors, pages.denial_page), hosts), metrics, logs=access_log)
+
+
+def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> FastAPI:
+    """Return the application with all routes, which `app_of` guards."""
+    app = Described(
         title="AdvertiseX",
         version=version("advertisex"),
         openapi_url="/api/v1/openapi.json",
@@ -37,6 +56,7 @@ def app_of(site: Site, hosts: Iterable[str]) -> Guard:
     add_handlers(app)
     app.include_router(api.routes_of(site))
     app.include_router(pages.routes_of(site))
+    app.include_router(login.routes_of(visitors, pages.login_page))
 
     async def healthz() -> Response:
         """The server responds."""
@@ -51,9 +71,14 @@ def app_of(site: Site, hosts: Iterable[str]) -> Guard:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, error.what, where=error.where, hint=error.hint)
         return PlainTextResponse("ok\n")
 
-    for check in (healthz, readyz):
-        app.add_api_route(f"/{check.__name__}", check, methods=["GET"], response_class=PlainTextResponse)
-    return Guard(app, hosts)
+    def metrics(request: Request) -> Response:
+        """The metrics of the server and of its store, for Prometheus."""
+        return exposed(registry, request)
+
+    add_store(registry, site)
+    for one in (healthz, readyz, metrics):
+        app.add_api_route(f"/{one.__name__}", one, methods=["GET"], response_class=PlainTextResponse)
+    return app
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from advertisex.limits import Limit
 from advertisex.web.problems import problem
+from advertisex.web.roles import SAFE
 
 #: A page runs our own scripts only, loads nothing from elsewhere, and is shown in no other page.
 POLICY = (
@@ -32,8 +33,6 @@ LONGEST_URL = Limit(8_192, "bytes", of="the path and the query of a request", be
 _SEND_SECONDS = 30.0
 
 MOST_REQUESTS = Limit(64, "requests", of="the server at the same time", beyond="answered with status 503")
-
-_SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 class Guard:
@@ -88,7 +87,7 @@ class Guard:
                 hint="use the address that `advertisex serve` printed, or add the name to the setting web.hosts",
             )
         origin = headers.get("origin")
-        if scope["method"] not in _SAFE and origin is not None and origin.partition("://")[2] != host:
+        if scope["method"] not in SAFE and origin is not None and origin.partition("://")[2] != host:
             return problem(HTTPStatus.FORBIDDEN, "the request comes from a page of another site")
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
             return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL has more than {LONGEST_URL:,} bytes")

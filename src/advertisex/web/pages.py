@@ -18,11 +18,13 @@ from advertisex.reporting import plotly_script
 from advertisex.reporting.ledger_document import ledger_dict
 from advertisex.reporting.page import contents_of
 from advertisex.reporting.rendering import rendered, text_of_template
+from advertisex.web.access import Denial
 from advertisex.web.answers import ASKED, Asked
 from advertisex.web.api import tagged
 from advertisex.web.problems import status_of, without_dashes
 from advertisex.web.query import options_from
 from advertisex.web.site import Site
+from advertisex.web.visitors import visitor_of
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _HTML = "text/html; charset=utf-8"
@@ -125,6 +127,18 @@ def _failed(request: Request, name: str, error: AdvertiseXError, **values: Any) 
     return HTMLResponse(text, status_of(error), {"Cache-Control": "no-store"})
 
 
+def denial_page(request: Request, denial: Denial) -> Response:
+    """The page that shows why a request was not handled."""
+    values = {"title": denial.status.phrase, "what": denial.what, "where": "", "hint": denial.hint, "form": []}
+    return HTMLResponse(_text(request, "failed.html.j2", "", **values), denial.status, {"Cache-Control": "no-store"})
+
+
+def login_page(request: Request, status: HTTPStatus, following: str, what: str) -> Response:
+    """The page to log in; `following` is the address of the page after it, `what` says why one failed."""
+    text = _text(request, "login.html.j2", "", title="Log in", following=following, what=what)
+    return HTMLResponse(text, status, {"Cache-Control": "no-store"})
+
+
 def _page(request: Request, template: str, current: str, **values: Any) -> Response:
     return tagged(request, _text(request, template, current, **values), _HTML)
 
@@ -132,12 +146,15 @@ def _page(request: Request, template: str, current: str, **values: Any) -> Respo
 def _text(request: Request, template: str, current: str, **values: Any) -> str:
     kept = [pair for pair in request.query_params.multi_items() if pair[0] in _KEPT and pair[1]]
     query = f"?{urlencode(kept)}" if kept else ""
+    visitor = visitor_of(request)
     pages = [("", f"/{query}", "Overview"), *((name, f"/{name}{query}", name.capitalize()) for name in ASKED)]
     return rendered(
         template,
         _TEMPLATES,
-        pages=pages,
+        pages=pages if visitor.may else [],
         current=current,
+        visitor=visitor,
+        form_token=visitor.form_token,
         plotly=f"/static/{plotly_script.file_name()}",
         unwanted_styles=plotly_script.style_ids(),
         **values,

@@ -36,6 +36,9 @@ _STATUS: dict[type[AdvertiseXError], HTTPStatus] = {
 _OPTION_BESIDE = re.compile(r" \(--[a-z][a-z-]*\)")
 _OPTION = re.compile(r"--([a-z][a-z-]*)")
 
+#: How OpenAPI describes an error.
+PROBLEM = {"description": "An error", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+
 #: Seconds after which a client may try again when the store does not respond.
 _RETRY_SECONDS = "5"
 

@@ -5,10 +5,12 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from threading import Thread
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from advertisex.errors import ConfigurationError
@@ -35,14 +37,29 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
     """Serve a site in the background while the block runs; yield its address.
 
     Raises:
-        ConfigurationError: the port cannot be used.
+        ConfigurationError: the port cannot be used, or others could reach the server without a token.
     """
-    with (
-        _listener(settings.host, settings.port) as listener,
-        running(app_of(site, [*_LOCAL, *settings.hosts]), listener),
-    ):
+    if not settings.tokens and not _is_loopback(settings.host):
+        raise ConfigurationError(
+            f"{settings.host!r} is not a loopback address, and no tokens are configured: "
+            "whoever reaches it could read and change everything",
+            hint="make one with `advertisex token viewer NAME`, or use 127.0.0.1",
+            setting=("web", "host"),
+        )
+    hosts = [*_LOCAL, settings.host, *settings.hosts]
+    app = app_of(site, hosts, tokens=settings.tokens, access_log=settings.access_log)
+    if settings.proxies:
+        app = ProxyHeadersMiddleware(app, list(settings.proxies))  # type: ignore[arg-type,assignment] # ASGI, too
+    with _listener(settings.host, settings.port) as listener, running(app, listener):
         host, port = listener.getsockname()[:2]
         yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Impatient(H11Protocol):

@@ -1,0 +1,37 @@
+"""Who may what: decided by the method and the path of a request alone, so that no route can forget it."""
+
+from advertisex.settings.web import Role
+
+#: Methods that change nothing.
+SAFE = ("GET", "HEAD", "OPTIONS")
+
+#: The collector, which takes events.
+COLLECTOR = "/v1/"
+
+#: What each role may do: read, change something outside the collector, and send events to it.
+GRANTED: dict[Role, frozenset[Role]] = {
+    "viewer": frozenset({"viewer"}),
+    "operator": frozenset({"viewer", "operator"}),
+    "ingest": frozenset({"ingest"}),
+}
+
+_OPEN = ("/healthz", "/readyz", "/login", "/logout")
+
+
+def needed(method: str, path: str) -> Role | None:
+    """The role that a request needs; None if it needs none.
+
+    Args:
+        method: the method, in capitals.
+        path: the path that routes are found by.
+    """
+    if path in _OPEN or path.startswith("/static/"):
+        return None
+    if path.startswith(COLLECTOR):
+        return None if method == "OPTIONS" else "ingest"  # what a browser asks before it sends has no token
+    return "viewer" if method in SAFE else "operator"
+
+
+def is_api(path: str) -> bool:
+    """Whether a program asks at a path, and not a browser for a page."""
+    return path.startswith(("/api/", COLLECTOR)) or path in ("/metrics", "/healthz", "/readyz")
