@@ -3,9 +3,10 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -13,11 +14,13 @@ import pytest
 from advertisex.logs.open import open_log
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
-from advertisex.settings.web import WebSettings
+from advertisex.settings.web import Role, WebSettings
 from advertisex.simulator import SimulationSettings, write_files
+from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 from advertisex.web.server import serving
 from advertisex.web.site import Site
+from advertisex.web.tokens import hash_of, new_token
 from advertisex.web.uploads import Uploads
 from tests.reporting.conftest import EVIL
 from tests.warm import program
@@ -60,10 +63,30 @@ def site(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Site:
 
 
 @contextmanager
-def client_of(site: Site) -> Iterator[httpx.Client]:
-    """A client of a real server."""
-    with serving(site, WebSettings(port=0)) as address, httpx.Client(base_url=address, timeout=60) as client:
+def client_of(site: Site, **web: Any) -> Iterator[httpx.Client]:
+    """A client of a real server with these settings."""
+    with serving(site, WebSettings(port=0, **web)) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
+
+
+#: A token of each role, and the settings that let them in.
+TOKENS: dict[str, str] = {role: new_token() for role in get_args(Role)}
+KNOWN = [{"name": f"{role}-1", "role": role, "hash": hash_of(token)} for role, token in TOKENS.items()]
+
+
+def bearer(role: str) -> dict[str, str]:
+    """The headers of a visitor: with the token of a role, or without one."""
+    return {"Authorization": f"Bearer {TOKENS[role]}"} if role in TOKENS else {}
+
+
+class Failing:
+    """Opens a store that cannot be opened."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def __call__(self) -> AbstractContextManager[EventStore]:
+        raise self.error
 
 
 @pytest.fixture(scope="module")

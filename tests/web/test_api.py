@@ -20,7 +20,7 @@ from advertisex.web import guard, server
 from advertisex.web.guard import LONGEST_URL, POLICY
 from advertisex.web.site import Site
 from tests.warm import program
-from tests.web.conftest import client_of
+from tests.web.conftest import Failing, client_of
 
 #: Options of each question in a URL; the command line writes them with dashes.
 ASKED: dict[str, list[tuple[str, str]]] = {
@@ -140,16 +140,6 @@ def test_another_method_is_not_allowed(client: httpx.Client) -> None:
 
     assert (response.status_code, response.headers["allow"]) == (405, "GET")
     assert response.json()["title"] == "Method Not Allowed"
-
-
-class Failing:
-    """Opens a store that cannot be opened."""
-
-    def __init__(self, error: Exception) -> None:
-        self.error = error
-
-    def __call__(self) -> AbstractContextManager[EventStore]:
-        raise self.error
 
 
 @pytest.mark.parametrize(

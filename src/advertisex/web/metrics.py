@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import polars as pl
 from fastapi import Request
 from fastapi.responses import Response
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -86,7 +87,7 @@ def _rejects(store: EventStore) -> Metric:
     labels = ["feed", "kind", "reason"]
     found = GaugeMetricFamily("advertisex_open_rejects", "Rejects neither replayed nor resolved.", labels=labels)
     counts = store.reject_counts(RejectQuery(replayed=False, resolved=False))
-    for *of_row, count in counts.group_by(labels).agg(count=counts["count"].sum()).sort(labels).iter_rows():
+    for *of_row, count in counts.group_by(labels).agg(pl.col("count").sum()).sort(labels).iter_rows():
         found.add_metric(of_row, count)
     return found
 
