@@ -9,7 +9,12 @@ from advertisex.web.roles import COLLECTOR, needed
 
 _SCHEMES = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token that `advertisex token` made."},
-    "session": {"type": "apiKey", "in": "cookie", "name": "advertisex", "description": "Set by the page /login."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "advertisex",
+        "description": "Set by /login; over TLS, its name begins with __Host-.",
+    },
 }
 
 
