@@ -16,7 +16,6 @@ from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.settings.web import Role, WebSettings
 from advertisex.simulator import SimulationSettings, write_files
-from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 from advertisex.web.server import serving
 from advertisex.web.site import Site
@@ -85,7 +84,7 @@ class Failing:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def __call__(self) -> AbstractContextManager[EventStore]:
+    def __call__(self) -> AbstractContextManager[Any]:
         raise self.error
 
 

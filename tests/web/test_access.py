@@ -13,12 +13,13 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.routing import Route
 
-from advertisex.errors import StoreBusy
+from advertisex.errors import LogMissing, StoreBusy
 from advertisex.settings.model import Settings
 from advertisex.web import throttle
 from advertisex.web.app import routed_app
 from advertisex.web.forms import FIELD
 from advertisex.web.site import Site
+from advertisex.web.uploads import Uploads
 from advertisex.web.visitors import Visitors
 from tests.web.conftest import KNOWN, TOKENS, Failing, bearer, client_of
 
@@ -29,9 +30,10 @@ METHODS = {"GET", "POST"}
 
 
 @pytest.fixture(scope="module")
-def quick() -> Site:
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A site whose questions fail at once: what is let in gets a status that is not one of `denied`."""
-    return Site(Settings(), Failing(StoreBusy("another process has the store open")))
+    busy, missing = Failing(StoreBusy("another process has the store open")), Failing(LogMissing("no log"))
+    return Site(Settings(), busy, missing, Uploads(tmp_path_factory.mktemp("uploads")))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """`/metrics`: the requests of the server, and what the store says."""
 
+from dataclasses import replace
+
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -47,7 +49,7 @@ def test_requests_are_counted_by_route_and_no_client_makes_up_new_ones(client: h
 
 
 def test_without_the_store_the_requests_are_counted(site: Site) -> None:
-    with client_of(Site(site.settings, Failing(StoreBusy("busy")))) as client:
+    with client_of(replace(site, store=Failing(StoreBusy("busy")))) as client:
         found = metrics_of(client)
 
     assert found["advertisex_store_readable", ""] == 0

@@ -117,7 +117,7 @@ def _lacks(visitor: Visitor, role: Role) -> Denial:
 
 
 def _has_form(request: Request) -> bool:
-    return request.method not in SAFE and not request.scope["path"].startswith(COLLECTOR) and is_form(request)
+    return request.method == "POST" and not request.scope["path"].startswith(COLLECTOR) and is_form(request)
 
 
 def _login(request: Request) -> str:
