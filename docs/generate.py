@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -26,6 +27,7 @@ from advertisex.codecs.bid_fields import EACH, OPENRTB, OPENRTB_TARGETING
 from advertisex.feeds import FEEDS, Feed, TimeReading
 from advertisex.feeds.rules import PLACEHOLDERS
 from advertisex.feeds.words import MISSING
+from advertisex.inspection.definitions import Defined, all_definitions
 from advertisex.limits import Limit
 from advertisex.processing import decode as decoding
 from advertisex.processing import policy
@@ -75,7 +77,7 @@ _LIMITED = {
     "Any input": r"ingestion|codecs\.unreadable|logs",
     "Events": r"feeds|processing|codecs\.bid_fields|stores|(?<=advertisex\.)rejects",
     "Catalogue": r"catalogue|cli\.catalogue",
-    "Answers, tables and pages": r"analysis|cli|reporting",
+    "Answers, tables and pages": r"analysis|cli|inspection|reporting",
     "Monitoring and settings": r"monitoring|settings",
     "The HTTP server": r"web",
 }
@@ -214,6 +216,11 @@ def _size(limit: Limit) -> str:
         if limit.unit == "bytes" and limit >= 1 << shift and limit % (1 << shift) == 0:
             return f"{limit >> shift:,} {unit}"
     return f"{int(limit):,} {limit.unit}"
+
+
+def definitions(of: Defined) -> str:
+    """The definitions of the numbers of a question, or of the ledger."""
+    return table(of.columns, of.rows)
 
 
 def decode_reasons() -> str:
@@ -451,6 +458,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "filters": filters,
     "placeholders": placeholders,
     "missing values": missing,
+    **{f"metrics {one.name}": partial(definitions, one) for one in all_definitions()},
     "timestamps": timestamps,
     "websites": websites,
     "click rows": click_rows,

@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
-from advertisex.cli.options import duration_of, seconds_of
+from advertisex.cli.options import seconds_of
 from advertisex.errors import ConfigurationError
+from advertisex.settings.durations import duration_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.load import load_settings
 from advertisex.settings.messages import MESSAGES, explanation

@@ -15,7 +15,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from advertisex.cli import anomalies, commands, doctor, output
+from advertisex.cli import commands, output
+from advertisex.inspection import anomalies, doctor
 from advertisex.model import Finding
 from advertisex.simulator import SimulationSettings, write_files
 from tests.cli.conftest import PARTNER, commands_in, printed, run, steady

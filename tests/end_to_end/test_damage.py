@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from advertisex.cli import doctor, doctor_deep, options
+from advertisex.cli import options
 from advertisex.logs.sqlite.log import SqliteLog
 
 Cli = Callable[..., Any]
@@ -331,14 +331,13 @@ def test_a_deep_check_is_good_again_after_damage_was_skipped(ingested: Cli) -> N
 
 def test_a_deep_check_opens_the_store_once(ingested: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ingested("process").code == 0
-    opened, original = list[Any](), doctor.opened_store
+    opened, original = list[Any](), options.opened_store
 
     def opened_store(*arguments: Any, **options: Any) -> Any:
         opened.append(original(*arguments, **options))
         return opened[-1]
 
-    for module in (doctor, doctor_deep, options):
-        monkeypatch.setattr(module, "opened_store", opened_store, raising=False)
+    monkeypatch.setattr(options, "opened_store", opened_store)
     assert ingested("doctor", "--deep").code == 0
     assert len(opened) == 1
 

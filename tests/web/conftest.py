@@ -38,7 +38,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if text is not None
     ]
     (folder / "hostile.json").write_text(json.dumps(rows))
-    for feed, file in [*SIMULATED.items(), ("clicks", "hostile.json")]:
+    (folder / "rejected.json").write_text(json.dumps([row | {"timestamp": row["campaign_id"]} for row in rows]))
+    for feed, file in [*SIMULATED.items(), ("clicks", "hostile.json"), ("clicks", "rejected.json")]:
         subprocess.run([program(), "ingest", feed, file], cwd=folder, check=True, capture_output=True)
     subprocess.run([program(), "process"], cwd=folder, check=True, capture_output=True)
     return folder

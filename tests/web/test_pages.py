@@ -9,13 +9,20 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, ViewportSize
 
 from advertisex.questions.definitions import QUESTIONS
+from advertisex.web.navigation import READING_PAGES
 from tests.reporting.conftest import EVIL
 from tests.reporting.opened_page import DRAWN, least_contrast, until
 
-PAGES = ["", *(f"{name}?from=2026-01-01" if name == "restatement" else name for name in QUESTIONS)]
+PAGES = [
+    "",
+    *(f"{name}?from=2026-01-01" if name == "restatement" else name for name in QUESTIONS),
+    *READING_PAGES,
+    "rejects/show?id=ad_impressions/0/27",
+]
 SCREENS: list[tuple[Literal["light", "dark"], int]] = [("light", 1_280), ("dark", 400)]
 
 
@@ -37,6 +44,12 @@ def opened(browser: Browser, url: str, **options: Any) -> Iterator[tuple[Page, l
     page.close()
 
 
+def barriers(page: Page) -> list[str]:
+    """What axe finds: rules that the page breaks, and where."""
+    found = Axe().run(page).response["violations"]
+    return [f"{one['id']}: {node['html']}" for one in found for node in one["nodes"]]
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_a_page_opens_without_errors(browser: Browser, address: str, path: str) -> None:
     with opened(browser, address + path, viewport=ViewportSize(width=1_280, height=900)) as (page, found):
@@ -46,6 +59,7 @@ def test_a_page_opens_without_errors(browser: Browser, address: str, path: str) 
             until(page, DRAWN)
             until(page, f"document.documentElement.scrollWidth <= {width}")
             assert least_contrast(page) >= 4.5
+        assert barriers(page) == []
         assert page.evaluate("document.querySelectorAll('[aria-current=page]').length") == 1
         assert page.evaluate("window.ran") is None
 

@@ -4,9 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.options import duration_of, seconds_of
+from advertisex.cli.options import seconds_of
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.options.paginate import TYPES, parse_paginate
+from advertisex.settings.durations import duration_of
 
 #: Title of their panel. Secrets do not belong on a command line, which other users can see.
 _APIS = "Options for HTTP APIs (method, body, headers, auth: in the settings)"

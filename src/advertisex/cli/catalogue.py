@@ -1,9 +1,8 @@
 """`advertisex catalogue`: import the catalogue, show it, compare a file with it, and list its imports."""
 
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import polars as pl
 import typer
@@ -11,9 +10,9 @@ import typer
 from advertisex.catalogue.campaign_change import CampaignChange, diff_campaigns
 from advertisex.catalogue.change import CatalogueChange, diff_catalogues
 from advertisex.catalogue.files import CatalogueTables, catalogue_files
-from advertisex.catalogue.imports import CatalogueImport, import_catalogue, imports_of
-from advertisex.cli.catalogue_change import change_document, flight_documents, print_change
-from advertisex.cli.flights_table import flight_rows, print_flight_changes, print_flights
+from advertisex.catalogue.imports import import_catalogue
+from advertisex.cli.catalogue_change import flight_documents, print_change
+from advertisex.cli.flights_table import print_flight_changes, print_flights
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -26,11 +25,21 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import print_json, print_json_with_list, say
 from advertisex.cli.progress import progress
+from advertisex.cli.reading import reading
 from advertisex.cli.tables import print_table
-from advertisex.errors import ConfigurationError, StoreMissing
+from advertisex.errors import StoreMissing
+from advertisex.inspection.catalogue import (
+    Imports,
+    Shown,
+    change_document,
+    creative_rows,
+    import_document,
+    imports,
+    sizes,
+)
+from advertisex.inspection.catalogue import catalogue as catalogue_of
 from advertisex.limits import Limit
 from advertisex.model import CAMPAIGN_COLUMNS, CATALOGUE_COLUMNS
-from advertisex.questions.time_text import parse_time
 from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Import the catalogue of creatives and campaigns, and show it.", no_args_is_help=True)
@@ -78,7 +87,7 @@ def import_files(
     with opened_store(settings, read_only=False) as event_store, progress(f"importing {number:,} rows", None):
         found = import_catalogue(tables.creatives, event_store, tables.campaigns)
     if as_json:
-        print_json(_import_document(found))
+        print_json(import_document(found))
         return
     if found.imported_at is None:
         say("The store has the same catalogue already; nothing was imported.")
@@ -106,7 +115,7 @@ def compare(
     if as_json:
         document = change_document(change, campaign_change)
         document["flight_changes"] = list(flight_documents(campaign_change))
-        print_json_with_list(document, "changes", _documents(change.rows))
+        print_json_with_list(document, "changes", creative_rows(change.rows))
         return
     if change.identical and campaign_change.identical:
         say("The store has the same catalogue.")
@@ -123,73 +132,28 @@ def compare(
     print_change(change, campaign_change)
 
 
-@app.command()
-def show(
-    as_of: Annotated[
-        str | None, typer.Option("--as-of", metavar="TIME", help="The catalogue as it was at this time (UTC).")
-    ] = None,
-    creative: Annotated[str | None, typer.Option(metavar="ID", help="Only this creative.")] = None,
-    campaign: Annotated[str | None, typer.Option(metavar="ID", help="Only this campaign.")] = None,
-    flights: Annotated[
-        bool, typer.Option("--flights", help="The flights of campaigns instead: what is booked.")
-    ] = False,
-    data: DataOption = None,
-    log: LogOption = None,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """Show the catalogue: the campaign and the advertiser of each creative, and since when; or flights of campaigns."""
-    if flights and creative is not None:
-        raise ConfigurationError("--creative does not apply to --flights", hint="choose flights with --campaign ID")
-    settings = settings_of(config, data=data, log=log, store=store)
-    time = parse_time(as_of, "--as-of")
-    with opened_store(settings, read_only=True) as event_store:
-        rows = event_store.campaigns(time) if flights else event_store.catalogue(time)
-        imports = [one for one in event_store.catalogue_imports() if time is None or one <= time]
-    for name, wanted in (("creative_id", creative), ("campaign_id", campaign)):
-        rows = rows if wanted is None else rows.filter(pl.col(name) == wanted)
-    imported_at = imports[-1] if imports else None
-    if as_json:
-        name, documents = ("flights", flight_rows(rows)) if flights else ("rows", _documents(rows))
-        print_json_with_list({"imported_at": _iso(imported_at)}, name, documents)
+def _show(found: Shown) -> None:
+    if found.imported_at is None:
+        say(found.absent())
         return
-    if imported_at is None:
-        say(_NOTHING if time is None else f"No catalogue had been imported by {time} UTC.")
-        return
-    if flights:
-        print_flights(rows.head(MOST_ROWS))
+    if found.flights:
+        print_flights(found.rows.head(MOST_ROWS))
     else:
-        shown = [(*row[:3], _since(row[3])) for row in rows.head(MOST_ROWS).iter_rows()]
+        shown = [(*row[:3], _since(row[3])) for row in found.rows.head(MOST_ROWS).iter_rows()]
         columns = ("creative", "campaign", "advertiser", "valid from")
         print_table("Catalogue", columns, shown, whole=columns)
-    _print_remaining(rows)
-    say(f"Imported at {imported_at} UTC.")
+    _print_remaining(found.rows)
+    say(f"Imported at {found.imported_at} UTC.")
 
 
-@app.command()
-def history(
-    data: DataOption = None,
-    log: LogOption = None,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """List the imports of the catalogue, and what each changed."""
-    settings = settings_of(config, data=data, log=log, store=store)
-    with opened_store(settings, read_only=True) as event_store:
-        if as_json:
-            print_json({"imports": [_import_document(one) for one in imports_of(event_store)]})
-            return
-        rows = [
-            {"imported": one.imported_at, **_sizes(one)}
-            | {_HEADINGS.get(name, name): number for name, number in one.change.counts.items()}
-            | {"campaigns rewritten": len(one.change.rewritten)}
-            | {"flights changed": one.campaign_change.rows.select("campaign_id", "start").n_unique()}
-            for one in imports_of(event_store)
-        ]
+def _show_imports(found: Imports) -> None:
+    rows = [
+        {"imported": one.imported_at, **sizes(one)}
+        | {_HEADINGS.get(name, name): number for name, number in one.change.counts.items()}
+        | {"campaigns rewritten": len(one.change.rewritten)}
+        | {"flights changed": one.campaign_change.rows.select("campaign_id", "start").n_unique()}
+        for one in found.imports
+    ]
     if not rows:
         say(_NOTHING)
         return
@@ -197,9 +161,8 @@ def history(
     print_table("Imports of the catalogue", columns, [list(row.values()) for row in rows], numbers=columns[1:])
 
 
-def _import_document(found: CatalogueImport) -> dict[str, Any]:
-    change = change_document(found.change, found.campaign_change)
-    return {"imported_at": _iso(found.imported_at), **_sizes(found), **change}
+app.command("show")(reading(catalogue_of, _show))
+app.command("history")(reading(imports, _show_imports))
 
 
 def _changes(settings: Settings, tables: CatalogueTables) -> tuple[CatalogueChange, CampaignChange]:
@@ -220,17 +183,5 @@ def _print_remaining(rows: pl.DataFrame) -> None:
         say(f"… and {rows.height - MOST_ROWS:,} more; --json lists all.")
 
 
-def _sizes(found: CatalogueImport) -> dict[str, int]:
-    return {"creatives": found.creatives, "campaigns": found.campaigns, "flights": found.flights}
-
-
 def _since(time: datetime | None) -> object:
     return "always" if time is None else time
-
-
-def _iso(time: datetime | None) -> str | None:
-    return None if time is None else f"{time.isoformat()}Z"
-
-
-def _documents(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    return (row | {"valid_from": _iso(row["valid_from"])} for row in rows.iter_rows(named=True))

@@ -53,18 +53,6 @@ def print_change(change: CatalogueChange, campaign_change: CampaignChange) -> No
         say(_warning(change))
 
 
-def change_document(change: CatalogueChange, campaign_change: CampaignChange) -> dict[str, Any]:
-    """Return the change as a JSON object."""
-    return {
-        "identical": change.identical and campaign_change.identical,
-        **change.counts,
-        "campaigns_concerned": change.campaigns,
-        "campaigns_rewritten": change.rewritten,
-        **{f"flights_{name}": number for name, number in campaign_change.counts.items()},
-        "campaigns_with_other_flights": campaign_change.campaigns,
-    }
-
-
 def flight_documents(change: CampaignChange) -> Iterator[dict[str, Any]]:
     """The changes of flights as JSON objects."""
     return (row | {"start": f"{row['start'].isoformat()}Z"} for row in change.rows.iter_rows(named=True))

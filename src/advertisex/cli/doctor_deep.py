@@ -13,19 +13,21 @@ from advertisex.processing.store_check import check_store
 from advertisex.stores.contract import EventStore
 
 
-def deep_log_findings(log: EventLog, topics: Sequence[str], lost: Sequence[Span]) -> list[Finding]:
-    """Read everything that the log holds; `lost` is what the ledger counts as lost."""
-    total = sum(log.end_offsets(topics).values()) - sum(log.start_offsets(topics).values())
-    with progress("verifying the log", total) as bar:
-        return log.verify(topics, bar.advance, lost)
+class Deep:
+    """The deep checks, with progress bars."""
 
+    def of_log(self, log: EventLog, topics: Sequence[str], store: EventStore | None) -> list[Finding]:
+        """Read everything that the log holds."""
+        total = sum(log.end_offsets(topics).values()) - sum(log.start_offsets(topics).values())
+        with progress("verifying the log", total) as bar:
+            return log.verify(topics, bar.advance, [] if store is None else lost_spans(store))
 
-def deep_store_findings(store: EventStore, feeds: Mapping[str, Feed], *, identities: bool) -> list[Finding]:
-    """Read everything that the store holds; `identities` as in `check_store`."""
-    counts = sum((row.counts for row in store.ledger()), Counts())
-    total = counts.stored + counts.filtered + counts.rejected + counts.conflict
-    with progress("verifying the store", total) as bar:
-        return check_store(store, feeds, bar.advance, identities=identities)
+    def of_store(self, store: EventStore, feeds: Mapping[str, Feed], *, identities: bool) -> list[Finding]:
+        """Read everything that the store holds."""
+        counts = sum((row.counts for row in store.ledger()), Counts())
+        total = counts.stored + counts.filtered + counts.rejected + counts.conflict
+        with progress("verifying the store", total) as bar:
+            return check_store(store, feeds, bar.advance, identities=identities)
 
 
 def lost_spans(store: EventStore) -> list[Span]:

@@ -1,7 +1,7 @@
 """`advertisex erase` and `advertisex erasures`: remove a user, and list past erasures."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -20,20 +20,21 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_json, say
 from advertisex.cli.progress import progress
+from advertisex.cli.reading import reading
 from advertisex.cli.tables import print_table
 from advertisex.errors import StoreMissing
 from advertisex.feeds import Feed
+from advertisex.inspection.erasures import REMOVED, Erasures, run_document, totals
+from advertisex.inspection.erasures import erasures as erasures_of
 from advertisex.logs.contract import EventLog
 from advertisex.privacy.erasure import check_user
 from advertisex.privacy.erasure import erase as erase_user
-from advertisex.privacy.record import ErasureRun, Removed, runs_in
 from advertisex.processing.configured import pseudonym_key_of
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
-from advertisex.stores.contract import ERASURES
 from advertisex.stores.open import kept_old
 
-_COLUMNS = ("feed", "events", "filtered", "rejected", "conflicts", "messages")
+_COLUMNS = ("feed", *REMOVED)
 
 
 def erase(
@@ -62,7 +63,7 @@ def erase(
             run = erase_user(user, event_log, event_store, feeds, pseudonym_key=key, on_read=bar.advance)
     kept = kept_old(settings.store_url, elasticsearch=settings.elasticsearch)
     if as_json:
-        print_json(_document(run) | {"kept_old": kept})
+        print_json(run_document(run) | {"kept_old": kept})
         return
     if any(removed.anything for removed in run.removed):
         print_table("Removed", _COLUMNS, map(msgspec.structs.astuple, run.removed), numbers=_COLUMNS[1:])
@@ -78,34 +79,23 @@ def erase(
         )
 
 
-def erasures(
-    data: DataOption = None,
-    log: LogOption = None,
-    store: StoreOption = None,
-    config: ConfigOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """List erasures: when they ran and what they removed. User ids are not recorded."""
-    settings = settings_of(config, data=data, log=log, store=store)
-    with opened_store(settings, read_only=True) as event_store:
-        runs = runs_in(event_store.notes(ERASURES))
-    if as_json:
-        print_json({"erasures": [_document(run) for run in runs]})
-        return
-    if not runs:
+def _show(found: Erasures) -> None:
+    if not found.runs:
         say("No user has been erased.")
         return
-    columns = ("requested (UTC)", "done (UTC)", *_COLUMNS[1:])
+    columns = ("requested (UTC)", "done (UTC)", *REMOVED)
     rows = [
         (
             f"{run.asked_at:%Y-%m-%d %H:%M:%S}",
             f"{run.done_at:%Y-%m-%d %H:%M:%S}" if run.done_at else "interrupted or running",
-            *_totals(run.removed),
+            *totals(run.removed),
         )
-        for run in runs
+        for run in found.runs
     ]
-    print_table("Erasures", columns, rows, numbers=_COLUMNS[1:])
+    print_table("Erasures", columns, rows, numbers=REMOVED)
+
+
+erasures = reading(erasures_of, _show)
 
 
 def _messages_in(log: EventLog, feeds: Mapping[str, Feed]) -> int | None:
@@ -132,16 +122,3 @@ def _confirm() -> None:
     check_can_ask("an erasure")
     err.print("This removes all events and messages of the user. It cannot be undone.")
     confirm("Erase the user?", "nothing was erased")
-
-
-def _totals(removed: list[Removed]) -> list[int]:
-    return [sum(getattr(one, name) for one in removed) for name in _COLUMNS[1:]]
-
-
-def _document(run: ErasureRun) -> dict[str, Any]:
-    return {
-        "asked_at": run.asked_at.isoformat().replace("+00:00", "Z"),
-        "done_at": run.done_at and run.done_at.isoformat().replace("+00:00", "Z"),
-        "log_overwritten": run.log,
-        "removed": [msgspec.structs.asdict(one) for one in run.removed],
-    }

@@ -1,13 +1,9 @@
-"""Shows the flights of campaigns, as a table and as JSON."""
-
-from collections.abc import Iterator
-from decimal import Decimal
-from typing import Any
+"""Shows the flights of campaigns as a table."""
 
 import polars as pl
 
 from advertisex.cli.tables import print_table
-from advertisex.reporting.cells import format_times, format_value, plain_decimal
+from advertisex.reporting.cells import format_times, format_value
 
 _COLUMNS = (
     "campaign", "start (UTC)", "end (UTC)", "budget", "impressions", "clicks", "conversions", "rate", "currency",
@@ -32,13 +28,6 @@ def print_flights(flights: pl.DataFrame) -> None:
     print_table("Flights of campaigns", _COLUMNS, body, numbers=_NUMBERS, whole=_COLUMNS, keys=("campaign",))
 
 
-def flight_rows(flights: pl.DataFrame) -> Iterator[dict[str, Any]]:
-    """The flights as JSON objects."""
-    for row in flights.iter_rows(named=True):
-        times = {name: f"{row[name].isoformat()}Z" for name in ("start", "end")}
-        yield row | times | {name: _short(row[name]) for name in ("budget", "rate")}
-
-
 def print_flight_changes(changes: pl.DataFrame) -> None:
     """Print changes of flights, `CAMPAIGN_CHANGE_COLUMNS`."""
     columns = ("campaign", "start (UTC)", "change", "field", "before", "after")
@@ -47,8 +36,3 @@ def print_flight_changes(changes: pl.DataFrame) -> None:
     values = pl.col("before", "after").str.strip_suffix("T00:00:00Z")
     texts = changes.with_columns(start=pl.Series(starts, dtype=pl.String)).with_columns(values)
     print_table("Changes of flights", columns, texts.iter_rows(), whole=columns, keys=("campaign",))
-
-
-def _short(amount: Decimal | None) -> Decimal | None:
-    """The same amount without trailing zeros."""
-    return None if amount is None else Decimal(plain_decimal(amount))

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 import typer
 
 from advertisex.catalogue.files import CatalogueFiles
-from advertisex.cli.doctor import findings
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -22,6 +21,7 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     StoreOption,
+    place_of,
     settings_of,
 )
 from advertisex.cli.output import err, out, plain, print_json, say
@@ -33,6 +33,7 @@ from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.options.api import ApiOptions
 from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.sources import redacted
+from advertisex.inspection.doctor import findings
 from advertisex.model import Finding
 from advertisex.previewing import Preview, preview
 from advertisex.questions.pairs import parse_pairs
@@ -95,7 +96,7 @@ def init(
     known = [_from(file, str(path)) for path in catalogue or ()]
     _write(file, starter_file(str(data), sources, catalogue=known, log=log, store=store))
     is_new = not data.exists()  # then the embedded log is missing, too
-    found = findings(lambda: settings_of(file), deep=False)
+    found = findings(lambda: place_of(settings_of(file)))
     bad = [one for one in found if not (one.good or (is_new and one.what == "log"))]
     if as_json:
         print_json(_document(file, looked_at, bad))

@@ -1,6 +1,5 @@
 """Options shared by the commands, and functions that open the log and the store."""
 
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -12,12 +11,13 @@ from advertisex.cli.held_store import read_through_its_process
 from advertisex.cli.session import place_errors
 from advertisex.errors import ConfigurationError, LogMissing, StoreBusy, StoreError
 from advertisex.ingestion.options.api import check_seconds
+from advertisex.inspection.place import Place
 from advertisex.logs.contract import EventLog
 from advertisex.logs.open import open_log
 from advertisex.logs.sqlite_faults import RESTORE_LOG
 from advertisex.masking import masked
 from advertisex.processing.waiting import when_available
-from advertisex.settings.durations import duration
+from advertisex.settings.durations import duration_of
 from advertisex.settings.load import load_settings
 from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
@@ -119,6 +119,11 @@ def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
         return read_through_its_process(settings, busy)
 
 
+def place_of(settings: Settings) -> Place:
+    """Where the reading commands read."""
+    return Place(settings, partial(opened_store, settings, read_only=True), partial(opened_log, settings, create=False))
+
+
 def store_when_available(settings: Settings) -> EventStore:
     """Open the configured event store for writing; wait while its server does not respond, until interrupted."""
     store = when_available(partial(opened_store, settings, read_only=False), Event())
@@ -143,20 +148,6 @@ def _check_kept(url: str, option: str) -> None:
             hint="name a file; :memory: is for the Python API",
             setting=(option.removeprefix("--"), "url"),
         )
-
-
-def duration_of(text: str, option: str) -> timedelta:
-    """Return a duration such as 500ms, 5s, 12h or 3d; a bare number means seconds, as in the settings.
-
-    Raises:
-        ConfigurationError: it is not a valid duration.
-    """
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 30s, 12h, 3d or PT15M"
-        ) from error
 
 
 def seconds_of(text: str, option: str) -> float:

@@ -4,7 +4,6 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -12,16 +11,15 @@ from typing import NoReturn
 from advertisex.cli import log_lines
 from advertisex.cli.output import err
 from advertisex.cli.signals import Interruption, forget_interrupts, interrupt, was_interrupted
-from advertisex.errors import INTERRUPTED, AdvertiseXError, ConfigurationError, StoreInterrupted
+from advertisex.errors import INTERRUPTED, AdvertiseXError, StoreInterrupted
 from advertisex.files.faults import fault_of
 from advertisex.masking import traceback_of
+from advertisex.settings import origins
+from advertisex.settings.origins import Origin
 
 #: A full disk, an exceeded quota, a closed pipe: not bugs of this program.
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EPIPE}
 
-
-#: Returns where a setting was given, or nothing: a file and line, a variable, or a flag.
-Origin = Callable[..., str]
 
 _origin: Origin | None = None
 
@@ -33,10 +31,8 @@ def place_errors(origin: Origin) -> None:
 
 
 def where_of(error: AdvertiseXError) -> str:
-    """Where something failed; of the error of a setting, also where that was given."""
-    keys = error.setting if isinstance(error, ConfigurationError) else ()
-    given = _origin(*keys) if keys and _origin else ""
-    return f"{error.where}, from {given}" if error.where and given else error.where or given
+    """Where something failed, with the origin of the settings of this command."""
+    return origins.where_of(error, _origin or (lambda *keys: ""))
 
 
 def begin() -> None:

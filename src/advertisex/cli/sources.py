@@ -1,10 +1,7 @@
 """`advertisex sources`: how far each source has been read, and how to read it again."""
 
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any
+from collections.abc import Iterator, Sequence
+from typing import Annotated
 from urllib.parse import unquote
 
 import typer
@@ -17,6 +14,7 @@ from advertisex.cli.options import (
     LogOption,
     StoreOption,
     opened_log,
+    place_of,
     settings_of,
 )
 from advertisex.cli.output import print_json, say
@@ -26,17 +24,14 @@ from advertisex.feeds import Feed
 from advertisex.ingestion.configured import FeedSource, sources_of
 from advertisex.ingestion.known_sources import backfill_source, by_id, find_source, known_sources, reset_source
 from advertisex.ingestion.source_status import SourceStatus
+from advertisex.inspection.sources import next_try, time_of
+from advertisex.inspection.sources import sources as sources_read
 from advertisex.logs.contract import EventLog
-from advertisex.logs.open import open_log
 from advertisex.questions.time_text import parse_time
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
 
 app = typer.Typer(help="Show how far each source has been read, and read sources again.")
-
-_SQLITE = "sqlite:///"
-#: A poll may take some time; a next try that is this far in the past is overdue, in microseconds.
-_OVERDUE = 60_000_000
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="Name in the settings, else file, folder, glob or URL; or its id.")
@@ -64,14 +59,11 @@ def sources(
                 f"options of {name} come after its name", hint=f"see {context.command_path} {name} --help"
             )
         return
-    settings = settings_of(config, data=data, log=log, store=store)
-    configured = sources_of(settings)
-    with _log_to_read(settings) as event_log:
-        known = known_sources(event_log, configured)
+    found = sources_read(place_of(settings_of(config, data=data, log=log, store=store)))
     if as_json:
-        print_json({"sources": [_document(status) for status in known]})
-    elif known:
-        _print(known)
+        print_json(found.document())
+    elif found.known:
+        _print(found.known)
     else:
         say("No source is configured, and none has been read incrementally.")
 
@@ -133,14 +125,6 @@ def backfill(
 _DUPLICATES = "what is stored already is counted as duplicate"
 
 
-def _log_to_read(settings: Settings) -> EventLog:
-    """Open the log; one that does not exist yet is empty."""
-    path = settings.log_url.removeprefix(_SQLITE)
-    if settings.log_url.startswith(_SQLITE) and not Path(path).exists():
-        return open_log(f"{_SQLITE}:memory:")
-    return opened_log(settings, create=False)
-
-
 def _found(
     log: EventLog, settings: Settings, name: str, feed: str | None
 ) -> tuple[SourceStatus, Feed, FeedSource | None]:
@@ -158,31 +142,10 @@ def _texts(found: SourceStatus, settings: Settings, configured: FeedSource | Non
     return [configured.source, *api.headers.values(), api.body or ""]
 
 
-def _document(status: SourceStatus) -> dict[str, Any]:
-    return {
-        "id": status.id,
-        "name": status.name,
-        "feed": status.feed,
-        "kind": status.kind,
-        "address": status.address,
-        "position": status.position or None,
-        "last_success": _iso(status.succeeded_at),
-        "last_append": _iso(status.appended_at),
-        "last_poll": _iso(status.polled_at),
-        "next_try": _iso(status.next_at),
-        "pages": status.pages,
-        "messages": status.messages,
-        "seen": status.seen,
-        "failing": status.is_failing,
-        "last_failure": _iso(status.failed_at),
-        "last_error": status.last_error or None,
-    }
-
-
-def _print(known: list[SourceStatus]) -> None:
+def _print(known: Sequence[SourceStatus]) -> None:
     columns = ("source", "feed", "last success (UTC)", "next try", "messages")
     rows = [
-        (status.name, status.feed, _shown(status.succeeded_at) or "never", _next_try(status), status.messages)
+        (status.name, status.feed, _shown(status.succeeded_at) or "never", next_try(status), status.messages)
         for status in known
     ]
     print_table("Sources", columns, rows, numbers=("messages",))
@@ -209,18 +172,6 @@ def _plural(what: str, number: int) -> str:
     return f"{noun}{'' if number == 1 else 's'} {more}".rstrip()
 
 
-def _next_try(status: SourceStatus) -> str:
-    if not status.next_at:
-        return "not followed"
-    now = time.time_ns() // 1000
-    if status.next_at <= now:
-        return "overdue" if status.next_at < now - _OVERDUE else "now"
-    return f"{datetime.fromtimestamp(status.next_at / 1e6, UTC):%H:%M:%S}"
-
-
 def _shown(micros: int) -> str:
-    return f"{datetime.fromtimestamp(micros / 1e6, UTC):%Y-%m-%d %H:%M:%S}" if micros else ""
-
-
-def _iso(micros: int) -> str | None:
-    return datetime.fromtimestamp(micros / 1e6, UTC).isoformat().replace("+00:00", "Z") if micros else None
+    time = time_of(micros)
+    return "" if time is None else f"{time:%Y-%m-%d %H:%M:%S}"

@@ -1,7 +1,8 @@
-"""Makes the options of questions those of commands."""
+"""Makes the options of questions and readings those of commands."""
 
 import inspect
 from collections.abc import Callable
+from functools import wraps
 from typing import Annotated, Any
 
 import typer
@@ -33,10 +34,25 @@ def typed(question: Callable[..., Any], panel: str | None = None) -> list[inspec
 def _option(parameter: Parameter, panel: str | None) -> Any:
     option = parameter.option
     return typer.Option(
-        f"--{parameter.public_name.replace('_', '-')}",
+        f"--{parameter.public_name.replace('_', '-')}" + (f"/--{option.negative}" if option.negative else ""),
         metavar=option.metavar or None,
         help=option.help + (f"  \\[default: {option.default}]" if option.default else ""),
         min=option.minimum,
         max=option.maximum,
-        rich_help_panel=option.group or panel,
+        rich_help_panel=option.group or (FILTERS if option.is_filter else panel),
     )
+
+
+def spread(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of its first parameter, a class whose fields are options, in place of it."""
+    first, *others = inspect.signature(command, eval_str=True).parameters.values()
+    own = typed(first.annotation)
+
+    @wraps(command)
+    def run(**values: Any) -> None:
+        chosen = first.annotation(**{one.name: values.pop(one.name) for one in own})
+        command(chosen, **values)
+
+    parameters = [*own, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in others)]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # typer reads it
+    return run

@@ -227,3 +227,15 @@ QUESTIONS: dict[str, Callable[..., Question]] = {
         summary, correlation, performance, pacing, funnel, attribution, journeys, reach, bids, quality, restatement,
     )
 }  # fmt: skip
+
+#: The filters of `Selection` that a question rejects: pacing looks at whole flights, the overview at one day, and both
+#: at all that a campaign delivers.
+WITHOUT: dict[str, frozenset[str]] = dict.fromkeys(("pacing", "overview"), frozenset({"since", "where"}))
+
+#: The feeds whose events a question selects with `where`; all feeds for the others.
+SELECTED: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("correlation", "journeys"), ("clicks",)),
+    **dict.fromkeys(("performance", "attribution", "reconcile"), ("impressions", "clicks")),
+    "reach": ("impressions",),
+    "bids": ("bids", "impressions"),
+}

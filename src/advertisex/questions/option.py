@@ -1,4 +1,4 @@
-"""The options of questions: plain data, from which the command line and the HTTP API make their own."""
+"""The options of questions and readings: plain data, from which the command line and the HTTP API make their own."""
 
 import inspect
 from collections.abc import Callable
@@ -18,6 +18,8 @@ class Option:
         group: the group of options that it is shown in; empty for that of its question.
         minimum: the least number.
         maximum: the largest number.
+        negative: of a flag that may also be absent, the name of its opposite on the command line.
+        is_filter: whether it selects what is shown.
     """
 
     help: str
@@ -27,6 +29,8 @@ class Option:
     group: str = ""
     minimum: int | None = None
     maximum: int | None = None
+    negative: str = ""
+    is_filter: bool = False
 
 
 @dataclass(frozen=True, slots=True)

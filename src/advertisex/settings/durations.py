@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, TypeAdapter, ValidationError
 
+from advertisex.errors import ConfigurationError
+
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)", re.ASCII)
 _SECONDS = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -63,3 +65,17 @@ Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 #: A duration to wait, in seconds.
 Wait = Annotated[float, BeforeValidator(_wait)]
+
+
+def duration_of(text: str, option: str) -> timedelta:
+    """Return a duration such as 500ms, 5s, 12h or 3d; a bare number means seconds, as in the settings.
+
+    Raises:
+        ConfigurationError: it is not a valid duration.
+    """
+    try:
+        return duration(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{option}: {text!r} is not a valid duration", hint="write it as 500ms, 30s, 12h, 3d or PT15M"
+        ) from error

@@ -1,12 +1,16 @@
 """Where a setting was given: by a flag, by an environment variable, or on a line of the settings file."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from advertisex.errors import AdvertiseXError, ConfigurationError
 from advertisex.settings.environment import PREFIX
 from advertisex.settings.toml_file import Keys, SettingsFile, has
+
+#: Returns where a setting was given, or nothing: a file and line, a variable, or a flag.
+Origin = Callable[..., str]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,3 +46,10 @@ def variable_of(keys: Keys) -> str:
     own, *around = (PREFIX + "__".join(map(str, keys[:length])).upper() for length in range(len(keys), 0, -1))
     parts = sorted(name for name in names if name.startswith(f"{own}__"))
     return next((names[name] for name in (own, *around, *parts) if name in names), "environment")
+
+
+def where_of(error: AdvertiseXError, origin: Origin) -> str:
+    """Where something failed; of the error of a setting, also where that was given."""
+    keys = error.setting if isinstance(error, ConfigurationError) else ()
+    given = origin(*keys) if keys else ""
+    return f"{error.where}, from {given}" if error.where and given else error.where or given

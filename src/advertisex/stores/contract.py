@@ -73,6 +73,7 @@ class RejectQuery:
         since: earliest `ingested_at` (inclusive).
         until: latest `ingested_at` (exclusive).
         as_of: latest `processed_at` (inclusive).
+        after: only messages at a later position: in a later partition, or at a later offset of the same one.
         limit: maximum number of rows, in order of position.
         kind: `rejected`, `filtered` or `conflict`.
         positions: only messages at these positions.
@@ -90,6 +91,7 @@ class RejectQuery:
     positions: Collection[Position] | None = None
     replayed: bool | None = None
     resolved: bool | None = None
+    after: Position | None = None
 
 
 class EventStore(Protocol):

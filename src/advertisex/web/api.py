@@ -1,34 +1,43 @@
 """The HTTP API: what `--json` prints for every reading command."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from xxhash import xxh3_128_hexdigest
 
 from advertisex.errors import ConfigurationError
+from advertisex.inspection.filters import ExportOptions, ListOptions, ShowOptions
+from advertisex.inspection.reading import Reading
+from advertisex.inspection.rejects import exported, list_document, listed_after
+from advertisex.inspection.shown_rejects import shown_document, shown_rejects
+from advertisex.questions.option import Parameter, parameters_of
+from advertisex.reporting.csv_table import csv_of
 from advertisex.reporting.json_text import json_text
-from advertisex.reporting.ledger_document import ledger_dict
-from advertisex.stores.retention import removed_before
 from advertisex.web.answers import ASKED, Asked
 from advertisex.web.problems import problem
 from advertisex.web.query import options_from, schema_of
+from advertisex.web.readings import READINGS, REJECTS, Endpoint
+from advertisex.web.responses import CSV, JSON, NDJSON, downloaded, spooled, tagged
 from advertisex.web.site import Site
 from advertisex.web.uploads import LARGEST_UPLOAD, TooLarge
 
-_JSON, _CSV = "application/json", "text/csv; charset=utf-8"
+PREFIX = "/api/v1"
+#: The media types of exports.
+_EXPORTED = {"ndjson": NDJSON, "csv": CSV}
 
 
 def routes_of(site: Site) -> APIRouter:
     """The endpoints of the API over a site."""
-    router = APIRouter(prefix="/api/v1")
+    router = APIRouter(prefix=PREFIX)
     for asked in ASKED.values():
-        _add(router, f"/{asked.path}", partial(_analyze, site, asked), asked, _JSON, "The answer")
-        table = partial(_table, site, asked)
-        _add(router, f"/{asked.path}/tables/{{table}}", table, asked, _CSV, "A table of the answer")
+        options = asked.parameters
+        _add(router, asked.path, partial(_analyze, site, asked), options, JSON, (asked.summary, "The answer"))
+        table, texts = partial(_table, site, asked), (asked.summary, "A table of the answer")
+        _add(router, f"{asked.path}/tables/{{table}}", table, options, CSV, texts)
     router.add_api_route(
         "/uploads/{name}",
         partial(_upload, site),
@@ -37,18 +46,21 @@ def routes_of(site: Site) -> APIRouter:
         summary="Upload a file, to ask about it.",
         description="The body is the file. It is kept until the server ends; the document has its id.",
         response_class=Response,
-        responses={201: _content(_JSON, "The id")},
+        responses={201: _content(JSON, "The id")},
         openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
     )
-    router.add_api_route(
-        "/ledger",
-        partial(_ledger, site),
-        methods=["GET"],
-        summary="The counts of every partition, and whether they balance.",
-        description="What `advertisex ledger --json` prints",
-        response_class=Response,
-        responses={200: _content(_JSON, "The ledger")},
-    )
+    for one in READINGS.values():
+        what = f"What `advertisex {one.command} --json` prints" if one.command else "As a document"
+        _add(router, one.path, partial(_reading, site, one), one.parameters, JSON, (one.summary, what))
+    for one in (*READINGS.values(), REJECTS):
+        rows = partial(_reading_table, site, one)
+        _add(router, f"{one.path}/tables/{{table}}", rows, one.parameters, CSV, (one.summary, "A table of its page"))
+    listed = (REJECTS.summary, "What `advertisex rejects list --json` prints; `Link` names the next rows")
+    shown = ("Rejects: the message, the failing field, the rule.", "What `advertisex rejects show --json` prints")
+    written = ("Rejects with their whole messages.", "What `advertisex rejects export` writes")
+    _add(router, "rejects/list", partial(_rejects, site), REJECTS.parameters, JSON, listed)
+    _add(router, "rejects/show", partial(_reject, site), parameters_of(ShowOptions), JSON, shown)
+    _add(router, "rejects/export", partial(_export, site), parameters_of(ExportOptions), CSV, written)
     return router
 
 
@@ -56,43 +68,29 @@ def _add(
     router: APIRouter,
     path: str,
     endpoint: Callable[..., Response],
-    asked: Asked,
+    parameters: Iterable[Parameter],
     kind: str,
-    what: str,
+    texts: tuple[str, str],
 ) -> None:
-    name = path.strip("/").replace("/", "_").replace("{", "").replace("}", "")
+    """Add an endpoint: its address, what responds, its parameters, its media type, a summary and a description."""
+    name = path.replace("/", "_").replace(".", "_").replace("{", "").replace("}", "")
     router.add_api_route(
-        path,
+        f"/{path}",
         endpoint,
         methods=["GET"],
         name=name,
         operation_id=name,
-        summary=asked.summary,
-        description=what,
+        summary=texts[0],
+        description=texts[1],
         response_class=Response,
-        responses={200: _content(kind, what)},
-        openapi_extra={"parameters": [schema_of(one) for one in asked.parameters]},
+        responses={200: _content(kind, texts[1])},
+        openapi_extra={"parameters": [schema_of(one) for one in parameters]},
     )
 
 
 def _content(kind: str, what: str) -> dict[str, Any]:
     kind = kind.partition(";")[0]
-    return {"description": what, "content": {kind: {"schema": {"type": "object" if kind == _JSON else "string"}}}}
-
-
-def _analyze(site: Site, asked: Asked, request: Request) -> Response:
-    answer = asked.answer(site, request.query_params.multi_items())
-    return tagged(request, answer.to_json(), _JSON)
-
-
-def _table(site: Site, asked: Asked, request: Request, table: str) -> Response:
-    answer = asked.answer(site, request.query_params.multi_items())
-    name = table.removesuffix(".csv")
-    if name == table:
-        raise ConfigurationError(f"unknown format of {table!r}", hint=f"use {table}.csv")
-    response = tagged(request, answer.to_csv(table=name), _CSV)
-    response.headers["Content-Disposition"] = f'attachment; filename="{answer.question}-{name}.csv"'
-    return response
+    return {"description": what, "content": {kind: {"schema": {"type": "object" if kind == JSON else "string"}}}}
 
 
 async def _upload(site: Site, request: Request, name: str) -> Response:
@@ -101,22 +99,66 @@ async def _upload(site: Site, request: Request, name: str) -> Response:
     except TooLarge:
         what, hint = f"the file has more than {LARGEST_UPLOAD:,} bytes", "split it, by month for example"
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what, hint=hint)
-    return Response(json_text({"upload": found}), HTTPStatus.CREATED, media_type=_JSON)
+    return Response(json_text({"upload": found}), HTTPStatus.CREATED, media_type=JSON)
 
 
-def _ledger(site: Site, request: Request) -> Response:
-    options_from(request.query_params.multi_items(), [])
+def _analyze(site: Site, asked: Asked, request: Request) -> Response:
+    return tagged(request, asked.answer(site, request.query_params.multi_items()).to_json(), JSON)
+
+
+def _table(site: Site, asked: Asked, request: Request, table: str) -> Response:
+    answer = asked.answer(site, request.query_params.multi_items())
+    name = _name_of(table)
+    return downloaded(tagged(request, answer.to_csv(table=name), CSV), f"{answer.question}-{name}.csv")
+
+
+def _reading(site: Site, endpoint: Endpoint, request: Request) -> Response:
+    found = endpoint.found(site, request.query_params.multi_items())
+    assert isinstance(found, Reading)
+    return _linked(tagged(request, json_text(found.document()), JSON), request, found.following())
+
+
+def _reading_table(site: Site, endpoint: Endpoint, request: Request, table: str) -> Response:
+    name = _name_of(table)
+    tables = {one.name: one for one in endpoint.found(site, request.query_params.multi_items()).tables()}
+    if name not in tables:
+        raise ConfigurationError(f"{endpoint.path} has no table {name!r}", hint=f"use one of {', '.join(tables)}")
+    file = f"{endpoint.path.replace('/', '-')}-{name}.csv"
+    return downloaded(spooled(request, csv_of(tables[name].rows), CSV), file)
+
+
+def _rejects(site: Site, request: Request) -> Response:
+    query = ListOptions(**options_from(request.query_params.multi_items(), REJECTS.parameters)).query()
     with site.store() as store:
-        rows, kept_since = store.ledger(), removed_before(store)
-    document = ledger_dict(rows) | {"kept_since": None if kept_since is None else kept_since.isoformat() + "Z"}
-    return tagged(request, json_text(document), _JSON)
+        following = listed_after(store, query)
+        response = spooled(request, list_document(store, query), JSON)
+    return _linked(response, request, {} if following is None else {"after": following})
 
 
-def tagged(request: Request, text: str, kind: str) -> Response:
-    """Respond with a text and its ETag; without the text if the client has it already."""
-    tag = f'"{xxh3_128_hexdigest(text.encode())}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
-    if tag in known or "*" in known:
-        return Response(status_code=304, headers=headers)
-    return Response(text, headers=headers, media_type=kind)
+def _reject(site: Site, request: Request) -> Response:
+    options = ShowOptions(**options_from(request.query_params.multi_items(), parameters_of(ShowOptions)))
+    return tagged(request, json_text(shown_document(shown_rejects(site, options.ids))), JSON)
+
+
+def _export(site: Site, request: Request) -> Response:
+    options = ExportOptions(**options_from(request.query_params.multi_items(), parameters_of(ExportOptions)))
+    query, form = options.query(), options.form()
+    with site.store() as store:
+        response = spooled(request, exported(store.scan_rejects(query), form), _EXPORTED[form])
+    return downloaded(response, f"rejects.{form}")
+
+
+def _name_of(table: str) -> str:
+    name = table.removesuffix(".csv")
+    if name == table:
+        raise ConfigurationError(f"unknown format of {table!r}", hint=f"use {table}.csv")
+    return name
+
+
+def _linked(response: Response, request: Request, following: Mapping[str, str]) -> Response:
+    """Name the address of the next rows, if there are any."""
+    if following:
+        kept = [pair for pair in request.query_params.multi_items() if pair[0] not in following]
+        address = f"{request.url.path}?{urlencode([*kept, *following.items()])}"
+        response.headers["Link"] = f'<{address}>; rel="next"'
+    return response

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -16,6 +17,7 @@ from advertisex.settings.web import TokenSettings
 from advertisex.web import api, login, pages
 from advertisex.web.access import Access
 from advertisex.web.description import Described
+from advertisex.web.drawing import denial_page, login_page
 from advertisex.web.guard import Guard
 from advertisex.web.metrics import RequestMetrics, add_store, exposed
 from advertisex.web.observed import Observed
@@ -40,7 +42,7 @@ def app_of(
     """
     visitors, metrics = Visitors(tokens), RequestMetrics()
     app = routed_app(site, visitors, metrics.registry)
-    return Observed(Guard(Access(app, visitors, pages.denial_page), hosts), metrics, logs=access_log)
+    return Observed(Guard(Access(app, visitors, partial(denial_page, site)), hosts), metrics, logs=access_log)
 
 
 def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> FastAPI:
@@ -56,7 +58,7 @@ def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> F
     add_handlers(app)
     app.include_router(api.routes_of(site))
     app.include_router(pages.routes_of(site))
-    app.include_router(login.routes_of(visitors, pages.login_page))
+    app.include_router(login.routes_of(visitors, partial(login_page, site)))
 
     async def healthz() -> Response:
         """The server responds."""

@@ -1,13 +1,9 @@
 """`advertisex rejects list`: count and list messages that were not stored."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated
 
 import polars as pl
-import typer
 
-from advertisex.analysis.arguments import MOST_LISTED
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -19,23 +15,12 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, say, spooled
-from advertisex.cli.rejects.choosing import (
-    FeedOption,
-    KindOption,
-    ReasonOption,
-    ReplayedOption,
-    ResolvedOption,
-    SinceOption,
-    UntilOption,
-    number_resolved,
-    query_of,
-)
 from advertisex.cli.tables import print_table
+from advertisex.cli.typed import spread
+from advertisex.inspection.filters import ListOptions
+from advertisex.inspection.rejects import list_document, number_resolved, what_text
 from advertisex.limits import Limit
 from advertisex.model import STORED_REJECT_COLUMNS
-from advertisex.rejects.export import document_of, resolution_document
-from advertisex.reporting.json_text import json_text_with_list
-from advertisex.stores.contract import EventStore, RejectQuery
 from advertisex.stores.resolutions import Resolution, resolutions_of
 
 MOST_ROWS = Limit(1_000, "rows", of="a table of rejects in the terminal", beyond="counted; JSON and CSV have all")
@@ -53,15 +38,9 @@ _MOST_HOURS = 40
 _MOST_RECORDS = 20
 
 
+@spread
 def list_rejects(
-    reason: ReasonOption = None,
-    feed: FeedOption = None,
-    kind: KindOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    replayed: ReplayedOption = None,
-    resolved: ResolvedOption = False,
-    limit: Annotated[int, typer.Option(min=0, max=MOST_LISTED, help="Maximum number of rows.")] = 20,
+    options: ListOptions,
     data: DataOption = None,
     log: LogOption = None,
     store: StoreOption = None,
@@ -70,24 +49,22 @@ def list_rejects(
     debug: DebugOption = False,
 ) -> None:
     """List rejected and filtered messages and conflicts: counted by feed, reason and hour, then row by row."""
-    query = query_of(
-        reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed, resolved=resolved, limit=limit
-    )
+    query, limit = options.query(), options.limit
     settings = settings_of(config, data=data, log=log, store=store)
     if as_json:
         with spooled() as file, opened_store(settings, read_only=True) as event_store:
-            file.writelines(text.encode() for text in _json(event_store, query))
+            file.writelines(list_document(event_store, query))
         return
     with opened_store(settings, read_only=True) as event_store:
-        counts = event_store.reject_counts(query)
+        counts = event_store.reject_counts(replace(query, after=None))
         total = int(counts["count"].sum())
         shown = replace(query, limit=min(limit, MOST_ROWS))
         parts = [pl.DataFrame(schema=_SHOWN), *event_store.scan_rejects(shown, list(_SHOWN))]
-        left_out = 0 if resolved else number_resolved(event_store, query)
-        records = resolutions_of(event_store) if resolved else []
+        left_out = 0 if options.resolved else number_resolved(event_store, query)
+        records = resolutions_of(event_store) if options.resolved else []
     _print_counts(counts)
     out.print()
-    _print_rows(pl.concat(parts), total)
+    _print_rows(pl.concat(parts), total, "First" if query.after is None else "Next")
     if (more := min(limit, total) - MOST_ROWS) > 0:
         _print_dim(f"… {more:,} more rows: --json prints all, and `advertisex rejects export` writes them")
     if left_out:
@@ -96,19 +73,6 @@ def list_rejects(
     if records:
         out.print()
         _print_records(records)
-
-
-def _json(event_store: EventStore, query: RejectQuery) -> Iterator[str]:
-    counts = event_store.reject_counts(query)
-    hours = [row | {"hour": row["hour"].isoformat() + "Z"} for row in counts.iter_rows(named=True)]
-    rows = (row for part in event_store.scan_rejects(query) for row in part.iter_rows(named=True))
-    document = {
-        "counts": hours,
-        "total": int(counts["count"].sum()),
-        "resolved": 0 if query.resolved else number_resolved(event_store, query),
-        "resolutions": [resolution_document(record) for record in resolutions_of(event_store)],
-    }
-    yield from json_text_with_list(document, "rejects", map(document_of, rows))
 
 
 def _print_counts(counts: pl.DataFrame) -> None:
@@ -133,7 +97,7 @@ def _print_table(title: str, counts: pl.DataFrame) -> None:
     print_table(title, rows.columns, rows.iter_rows(), keys=["feed", "kind", "reason"], numbers=["count"])
 
 
-def _print_rows(rows: pl.DataFrame, total: int) -> None:
+def _print_rows(rows: pl.DataFrame, total: int, word: str) -> None:
     body = [
         (f"{topic}/{partition}/{offset}", reason, _one_line(detail), replayed_to or "", resolution or "")
         for topic, partition, offset, reason, detail, replayed_to, resolution in rows.iter_rows()
@@ -141,7 +105,7 @@ def _print_rows(rows: pl.DataFrame, total: int) -> None:
     columns = ("id", "reason", "detail", "replayed to", "resolution")
     shown = [at for at, name in enumerate(columns) if at < _ALWAYS or any(row[at] for row in body)]
     print_table(
-        f"First {len(body):,} of {total:,}",
+        f"{word} {len(body):,} of {total:,}",
         [columns[at] for at in shown],
         [[row[at] for at in shown] for row in body],
         whole=["replayed to", "resolution"],
@@ -152,17 +116,20 @@ def _print_rows(rows: pl.DataFrame, total: int) -> None:
 def _print_records(records: list[Resolution]) -> None:
     """Print what was resolved and reopened, the latest last."""
     rows = [
-        (record.id, f"{record.at:%Y-%m-%d %H:%M} UTC", record.by, _what(record), record.rejects, _one_line(record.note))
+        (
+            record.id,
+            f"{record.at:%Y-%m-%d %H:%M} UTC",
+            record.by,
+            what_text(record),
+            record.rejects,
+            _one_line(record.note),
+        )
         for record in records[-_MOST_RECORDS:]
     ]
     columns = ("resolution", "at", "by", "what", "rejects", "note")
     print_table("Resolutions", columns, rows, numbers=["rejects"], prose=["note"])
     if (more := len(records) - _MOST_RECORDS) > 0:
         _print_dim(f"… {more:,} earlier ones: --json prints all")
-
-
-def _what(record: Resolution) -> str:
-    return ("reopened" if record.reopened else "resolved") + (", interrupted" if record.interrupted else "")
 
 
 def _print_dim(text: str) -> None:

@@ -17,16 +17,7 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import print_json, say
 from advertisex.cli.progress import progress
-from advertisex.cli.rejects.choosing import (
-    FeedOption,
-    IdsArgument,
-    KindOption,
-    ReasonOption,
-    SinceOption,
-    UntilOption,
-    query_of,
-    selected,
-)
+from advertisex.cli.rejects.choosing import IdsArgument, selected
 from advertisex.cli.rejects.left_out import left_out_document, print_left_out, warn_of_unaffected
 from advertisex.cli.rejects.previewing import confirmed, show_preview
 from advertisex.cli.rejects.repairing import (
@@ -40,19 +31,18 @@ from advertisex.cli.rejects.repairing import (
 )
 from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.tables import print_table
+from advertisex.cli.typed import spread
 from advertisex.errors import INTERRUPTED, ConfigurationError
+from advertisex.inspection.filters import RejectFilters
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection, choose
 from advertisex.settings.model import Settings
 
 
+@spread
 def replay_rejects(
+    filters: RejectFilters,
     ids: IdsArgument = None,
-    reason: ReasonOption = None,
-    feed: FeedOption = None,
-    kind: KindOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
     all_: Annotated[bool, typer.Option("--all", help="All that have not been replayed yet.")] = False,
     constant: SetOption = None,
     rename: MapOption = None,
@@ -75,8 +65,7 @@ def replay_rejects(
     It shows what would become of them before it asks. Conflicts are only included with IDs, --kind conflict or
     --reason.
     """
-    query = query_of(ids=ids, reason=reason, feed=feed, kind=kind, since=since, until=until)
-    query = selected(query, all_=all_)
+    query = selected(filters, ids, all_=all_)
     settings = settings_of(config, data=data, log=log, store=store)
     selection = repaired(
         query,

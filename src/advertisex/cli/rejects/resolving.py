@@ -18,19 +18,11 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_json, say
 from advertisex.cli.progress import progress
-from advertisex.cli.rejects.choosing import (
-    FeedOption,
-    IdsArgument,
-    KindOption,
-    ReasonOption,
-    ReplayedOption,
-    SinceOption,
-    UntilOption,
-    query_of,
-    selected,
-)
+from advertisex.cli.rejects.choosing import IdsArgument, selected
 from advertisex.cli.signals import stop_on_signals
+from advertisex.cli.typed import spread
 from advertisex.errors import INTERRUPTED, ConfigurationError
+from advertisex.inspection.filters import ReplayedFilters
 from advertisex.rejects.export import resolution_document
 from advertisex.rejects.resolve import checked_note, resolvable, resolve
 from advertisex.settings.model import Settings
@@ -38,14 +30,10 @@ from advertisex.stores.contract import EventStore, RejectQuery
 from advertisex.stores.resolutions import Resolution
 
 
+@spread
 def resolve_rejects(
+    filters: ReplayedFilters,
     ids: IdsArgument = None,
-    reason: ReasonOption = None,
-    feed: FeedOption = None,
-    kind: KindOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    replayed: ReplayedOption = None,
     all_: Annotated[bool, typer.Option("--all", help="All that are open.")] = False,
     note: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with your user name and the time.")] = "",
     reopen: Annotated[bool, typer.Option("--reopen", help="Reopen resolved ones instead.")] = False,
@@ -61,8 +49,7 @@ def resolve_rejects(
 
     Nothing is deleted, and the ledger does not change. `list --resolved` shows who resolved what, when and why.
     """
-    query = query_of(ids=ids, reason=reason, feed=feed, kind=kind, since=since, until=until, replayed=replayed)
-    query = selected(query, all_=all_)
+    query = selected(filters, ids, all_=all_)
     settings = settings_of(config, data=data, log=log, store=store)
     if not yes:
         if as_json:

@@ -15,7 +15,6 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     StoreOption,
-    duration_of,
     settings_of,
 )
 from advertisex.cli.output import print_json, say
@@ -23,6 +22,7 @@ from advertisex.cli.reports.saved import in_settings, saved_report
 from advertisex.cli.reports.writing import repeat, stem_of, write_report
 from advertisex.cli.tables import print_table
 from advertisex.errors import ConfigurationError
+from advertisex.settings.durations import duration_of
 from advertisex.settings.model import Settings
 from advertisex.stores.commit_time import utc_now
 

@@ -48,6 +48,9 @@ def reject_conditions(query: RejectQuery) -> tuple[str, list[Any]]:
         rows = ", ".join(["(?, ?, ?)"] * len(query.positions))
         more.append(f'(topic, partition, "offset") IN ({rows})' if rows else "false")
         values += [part for position in query.positions for part in position]
+    if query.after is not None:
+        more.append('(topic, partition, "offset") > (?, ?, ?)')
+        values += query.after
     return _and(where, more), values
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from advertisex.model import Position
 from advertisex.stores.contract import Range, RejectQuery
 from advertisex.stores.elasticsearch.times import iso
 
@@ -75,4 +76,14 @@ def reject_query(query: RejectQuery) -> dict[str, Any] | None:
         marked = {"exists": {"field": column}}
         if is_marked is not None:
             conditions.append(marked if is_marked else {"bool": {"must_not": marked}})
+    if query.after is not None:
+        conditions.append({"bool": {"should": list(_after(query.after))}})
     return all_of([*conditions, *between("ingested_at", query.since, query.until), *stored_by(query.as_of)])
+
+
+def _after(position: Position) -> Iterator[dict[str, Any]]:
+    """The conditions of which a document at a later position meets one."""
+    parts = list(position._asdict().items())
+    for number, (name, value) in enumerate(parts):
+        same = [{"term": {before: equal}} for before, equal in parts[:number]]
+        yield {"bool": {"filter": [*same, {"range": {name: {"gt": value}}}]}}
