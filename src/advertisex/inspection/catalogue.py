@@ -75,7 +75,7 @@ class Shown(Reading):
         return {"after": str(self.end), "as_of": f"{self.imported_at.isoformat()}Z"}
 
     def absent(self) -> str:
-        """Why there is no catalogue."""
+        """Why nothing is shown."""
         return _NOTHING if self.as_of is None else f"No catalogue had been imported by {self.as_of} UTC."
 
 
