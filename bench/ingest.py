@@ -59,9 +59,9 @@ def write(case: str, path: Path, records: int) -> None:
             short = (f"{row.rsplit(',', 2)[0] if n % 3 == 0 else row}\n" for n, row in enumerate(_clicks(records)))
             _write_text(path, _CLICKS, short, "")
         case "ndjson":
-            _write_text(path, "", (f"{impression}\n" for impression in _impressions(records)), "")
+            _write_text(path, "", (f"{impression}\n" for impression in impressions(records)), "")
         case "array":
-            separated = (f"{',' if n else ''}\n{one}" for n, one in enumerate(_impressions(records)))
+            separated = (f"{',' if n else ''}\n{one}" for n, one in enumerate(impressions(records)))
             _write_text(path, "[", separated, "\n]\n")
         case _:
             _write_avro(path, records)
@@ -79,7 +79,7 @@ def _clicks(records: int) -> Iterator[str]:
     )
 
 
-def _impressions(records: int) -> Iterator[str]:
+def impressions(records: int) -> Iterator[str]:
     return (
         f'{{"creative_id":"cr{n % 500}","user_id":"u{n % 99_991}","timestamp":"{time.isoformat()}",'
         f'"website":"https://www.site{n % 3_000}.example.com/p/{n % 1_000}"}}'

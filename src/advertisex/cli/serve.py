@@ -1,4 +1,4 @@
-"""`advertisex serve`: the dashboard and the HTTP API."""
+"""`advertisex serve`: the dashboard, the HTTP API and the collector."""
 
 import sys
 from contextlib import ExitStack
@@ -51,12 +51,18 @@ def serve(
             partial(opened_store, settings, read_only=True),
             partial(opened_log, settings, create=False),
             Uploads(Path(folder)),
+            stack.enter_context(opened_log(settings)) if settings.collector.enabled else None,
         )
         address = stack.enter_context(serving(site, web))
-        api = f"{address}api/v1/"
-        if as_json:
-            print_json({"dashboard": address, "api": api})
-            sys.stdout.flush()  # the reader of a pipe waits for it
-        else:
-            say(f"The dashboard is at {address}, the API at {api}; stop with Ctrl-C.")
+        _announce(address, is_collecting=settings.collector.enabled, as_json=as_json)
         stop.wait()
+
+
+def _announce(address: str, *, is_collecting: bool, as_json: bool) -> None:
+    api, events = f"{address}api/v1/", f"{address}v1/events/"
+    if as_json:
+        print_json({"dashboard": address, "api": api, "events": events if is_collecting else None})
+        sys.stdout.flush()  # the reader of a pipe waits for it
+        return
+    collector = f", and takes events at {events}FEED" if is_collecting else ""
+    say(f"The dashboard is at {address}, the API at {api}{collector}; stop with Ctrl-C.")

@@ -118,7 +118,7 @@ class Publisher:
             for chunk in chunks:
                 with at_the_cost_of(name):
                     messages = self._encoder.messages(chunk.records) if chunk.records else []
-                messages = self._fitting(messages, name)
+                messages = fitting(messages, self._log, self._topic, name, most=self._message_bytes)
                 with _signals_deferred():  # the bookmark never differs from the buffer
                     new, lines = bookmark.advance(chunk, messages) if bookmark else (messages, chunk.lines)
                     self._add(name, new, lines)
@@ -136,16 +136,6 @@ class Publisher:
     def messages(self) -> int:
         """Number of messages that were appended so far."""
         return self._messages
-
-    def _fitting(self, messages: list[bytes], name: str) -> list[bytes]:
-        """Return the messages, with an unreadable one in place of each that the log does not take."""
-        if not messages:
-            return messages
-        most = self._log.message_bytes(self._topic)
-        limit = self._message_bytes if most is None else min(self._message_bytes, most - len(name.encode()))
-        if max(map(len, messages)) <= limit:
-            return messages
-        return [m if len(m) <= limit else too_long(m, len(m), most=limit) for m in messages]
 
     def _add(self, name: str, messages: list[bytes], lines: Sequence[int]) -> None:
         """Add messages to the buffer."""
@@ -173,6 +163,28 @@ class Publisher:
             self._sources[name] = Counted(before.messages + len(messages), before.bytes + size)
         if messages and self._on_progress is not None:
             self._on_progress(self._messages, self._bytes)
+
+
+def fitting(messages: list[bytes], log: EventLog, topic: str, name: str, *, most: int = MESSAGE_BYTES) -> list[bytes]:
+    """Return the messages, with an unreadable one in place of each that the log does not take.
+
+    Args:
+        messages: the messages.
+        log: the log that they are for.
+        topic: their topic.
+        name: name of their source.
+        most: maximum size of a message, if the log takes it.
+
+    Raises:
+        LogError: the topic is missing and cannot be created.
+    """
+    if not messages:
+        return messages
+    taken = log.message_bytes(topic)
+    limit = most if taken is None else min(most, taken - len(name.encode()))
+    if max(map(len, messages)) <= limit:
+        return messages
+    return [m if len(m) <= limit else too_long(m, len(m), most=limit) for m in messages]
 
 
 @contextmanager

@@ -140,10 +140,15 @@ class EventLog(Protocol):
         """
         ...
 
-    def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
+    def append_each(self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = ()) -> list[Position]:
         """Append messages like `append`, and return the position of each.
 
         Meant for small numbers of messages: a log may need a delivery report for every one of them.
+
+        Args:
+            topic: topic of the messages.
+            messages: the messages.
+            origins: where the messages come from, see `append`.
 
         Returns:
             The positions, in the order of the messages.

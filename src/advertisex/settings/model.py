@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from advertisex.settings.alerts import AlertSettings
 from advertisex.settings.analysis import AnalysisSettings, zone_name
+from advertisex.settings.collector import CollectorSettings
 from advertisex.settings.durations import Duration
 from advertisex.settings.environment import PREFIX, Environment
 from advertisex.settings.reports import ReportName, ReportSettings
@@ -231,6 +232,7 @@ class Settings(BaseSettings):
     analysis: AnalysisSettings = AnalysisSettings()
     metrics: MetricsSettings = MetricsSettings()
     web: WebSettings = WebSettings()
+    collector: CollectorSettings = CollectorSettings()
     kafka: KafkaSettings = KafkaSettings()
     elasticsearch: ElasticsearchSettings = ElasticsearchSettings()
     privacy: PrivacySettings = PrivacySettings()

@@ -1,4 +1,4 @@
-"""Puts the dashboard and the API together."""
+"""Puts the dashboard, the API and the collector together."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -16,6 +16,8 @@ from advertisex.errors import AdvertiseXError
 from advertisex.settings.web import TokenSettings
 from advertisex.web import api, login, pages
 from advertisex.web.access import Access
+from advertisex.web.collector import routes as collector
+from advertisex.web.collector.sharing import shared_with
 from advertisex.web.description import Described
 from advertisex.web.drawing import denial_page, login_page
 from advertisex.web.guard import Guard
@@ -39,10 +41,16 @@ def app_of(
         hosts: the names that the server is reached by, see `Guard`.
         tokens: the tokens that let clients in, see `Access`.
         access_log: whether to log each request.
+
+    Raises:
+        ConfigurationError: a setting of the collector is invalid.
     """
     visitors, metrics = Visitors(tokens), RequestMetrics()
     app = routed_app(site, visitors, metrics.registry)
-    return Observed(Guard(Access(app, visitors, partial(denial_page, site)), hosts), metrics, logs=access_log)
+    origins = site.settings.collector.origins
+    # outside the check of tokens: a browser asks whether it may send one without it
+    shared = shared_with(Access(app, visitors, partial(denial_page, site)), origins)
+    return Observed(Guard(shared, hosts, origins), metrics, logs=access_log)
 
 
 def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> FastAPI:
@@ -57,6 +65,7 @@ def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> F
     )
     add_handlers(app)
     app.include_router(api.routes_of(site))
+    app.include_router(collector.routes_of(site))
     app.include_router(pages.routes_of(site))
     app.include_router(login.routes_of(visitors, partial(login_page, site)))
 

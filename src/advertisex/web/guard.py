@@ -1,6 +1,6 @@
 """Checks every request before it is answered, and adds the security headers to every response."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
@@ -24,8 +24,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
 }
+#: Pages of other sites cannot show what a response has, unless it says otherwise itself: a pixel.
+_RESOURCE_POLICY = ("Cross-Origin-Resource-Policy", "same-origin")
 
 LONGEST_URL = Limit(8_192, "bytes", of="the path and the query of a request", beyond="an error of the request")
 
@@ -33,6 +34,9 @@ LONGEST_URL = Limit(8_192, "bytes", of="the path and the query of a request", be
 _SEND_SECONDS = 30.0
 
 MOST_REQUESTS = Limit(64, "requests", of="the server at the same time", beyond="answered with status 503")
+
+#: The paths to which pages of the origins in the settings may post.
+_SHARED = "/v1/"
 
 
 class Guard:
@@ -45,10 +49,11 @@ class Guard:
     Args:
         app: the application.
         hosts: names that the server is reached by, without a port.
+        origins: sites whose pages may post events.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
-        self._app, self._hosts = app, frozenset(name.lower() for name in hosts)
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], origins: Collection[str] = ()) -> None:
+        self._app, self._hosts, self._origins = app, frozenset(name.lower() for name in hosts), origins
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +64,9 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(_HEADERS)
+                headers.setdefault(*_RESOURCE_POLICY)
             with fail_after(_SEND_SECONDS):  # a client that does not read is cut off
                 await send(message)
 
@@ -87,7 +94,9 @@ class Guard:
                 hint="use the address that `advertisex serve` printed, or add the name to the setting web.hosts",
             )
         origin = headers.get("origin")
-        if scope["method"] not in SAFE and origin is not None and origin.partition("://")[2] != host:
+        is_ours = origin is None or origin.partition("://")[2] == host
+        is_shared = origin in self._origins and scope["path"].startswith(_SHARED)
+        if scope["method"] not in SAFE and not is_ours and not is_shared:
             return problem(HTTPStatus.FORBIDDEN, "the request comes from a page of another site")
         if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URL:
             return problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"the URL has more than {LONGEST_URL:,} bytes")

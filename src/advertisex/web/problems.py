@@ -39,8 +39,9 @@ _OPTION = re.compile(r"--([a-z][a-z-]*)")
 #: How OpenAPI describes an error.
 PROBLEM = {"description": "An error", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
 
-#: Seconds after which a client may try again when the store does not respond.
+#: Seconds after which a client may try again when the store does not respond, or the log is behind.
 _RETRY_SECONDS = "5"
+_TEMPORARY = (HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS)
 
 
 def status_of(error: AdvertiseXError) -> HTTPStatus:
@@ -67,7 +68,7 @@ def problem(status: HTTPStatus, detail: str, *, where: str = "", hint: str = "")
         "detail": without_dashes(detail),
         **{name: without_dashes(text) for name, text in (("where", where), ("hint", hint)) if text},
     }
-    headers = {"Retry-After": _RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    headers = {"Retry-After": _RETRY_SECONDS} if status in _TEMPORARY else {}
     return Response(json_text(document), status.value, headers, "application/problem+json")
 
 

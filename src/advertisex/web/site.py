@@ -16,9 +16,11 @@ class Site(Place):
 
     Attributes:
         uploads: the files that clients have uploaded.
+        collecting: the log that the collector appends to; None if it is not enabled.
     """
 
     uploads: Uploads
+    collecting: EventLog | None = None
 
 
 @contextmanager

@@ -65,8 +65,8 @@ class KafkaLog(EventLog):
         if state:
             self._state.change(topic, state)
 
-    def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
-        return self._locator.append(topic, messages)
+    def append_each(self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = ()) -> list[Position]:
+        return self._locator.append(topic, messages, origins)
 
     def message_bytes(self, topic: str) -> int | None:
         return self._appender.message_bytes(topic)

@@ -69,8 +69,8 @@ class SqliteLog(EventLog):
     ) -> None:
         self._append(topic, messages, origins, state)
 
-    def append_each(self, topic: str, messages: Sequence[bytes]) -> list[Position]:
-        return [Position(topic, 0, offset) for offset in self._append(topic, messages)]
+    def append_each(self, topic: str, messages: Sequence[bytes], *, origins: Sequence[Origin] = ()) -> list[Position]:
+        return [Position(topic, 0, offset) for offset in self._append(topic, messages, origins)]
 
     def message_bytes(self, topic: str) -> None:
         """Return None: ingestion bounds messages far below what SQLite takes."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from advertisex.errors import LogError
 from advertisex.logs.contract import READ_BYTES, EventLog
-from advertisex.model import TOMBSTONE, Batch, Partition, Position, Span
+from advertisex.model import TOMBSTONE, Batch, Origin, Partition, Position, SourceLine, Span
 from advertisex.testing.contracts.log_fixtures import LogFixtures, OpenLog
 
 
@@ -64,13 +64,14 @@ class LogMessages(LogFixtures):
         log.append(topic, [b"before"])
         messages = [b"%d" % i for i in range(2_500)]
 
-        positions = log.append_each(topic, messages)
+        positions = log.append_each(topic, messages, origins=[Origin("requests", 2_500)])
         log.append(topic, [b"after"])
 
         batch = log.read(topic, 0, 0, 10_000)
         held = dict(zip(batch.offsets, batch.payloads, strict=True))
         assert [held[position.offset] for position in positions] == messages
         assert {(position.topic, position.partition) for position in positions} == {(topic, 0)}
+        assert {log.origin(positions[at]) for at in (0, -1)} == {SourceLine("requests")}
         assert log.append_each(topic, []) == []
 
     def test_returned_positions_are_right_during_concurrent_appends(self, reopen_log: OpenLog, topic: str) -> None:

@@ -1,0 +1,1 @@
+"""The collector: takes events over HTTP, and answers once they are durable in the event log."""
