@@ -21,7 +21,7 @@ NOT_SECRET = {
     "memory", "times.zone", "times.formats", "policy.blocked_users", "policy.blocked_sites", "feeds.FEED.topic",
     "feeds.FEED.aliases", "feeds.FEED.extra", "feeds.FEED.identity", "metrics.host", "web.host", "web.hosts",
     "web.proxies", "web.tokens[].name", "web.tokens[].hash",
-    "kafka.group",
+    "collector.origins", "collector.user_agent_field", "kafka.group",
     "elasticsearch.prefix", "alerts.rules.NAME.campaign", "analysis.zone", "analysis.currency", "analysis.ip_field",
     "reports.NAME.question",
     *(f"alerts.days_off.{name}" for name in ("all", "impressions", "clicks", "bids")),

@@ -40,7 +40,7 @@ def test_its_addresses_can_be_read_by_a_program(world: Path) -> None:
     with started(world, "--port", "0", "--json") as server:
         assert server.stdout is not None
         try:
-            text = "".join(server.stdout.readline() for _ in range(4))
+            text = "".join(server.stdout.readline() for _ in range(5))
             assert httpx.get(f"{json.loads(text)['api']}ledger").status_code == 200
         finally:
             server.terminate()

@@ -22,7 +22,7 @@ class CollectorSettings(Section):
         default=False,
         description="give posted events without a timestamp the time of their arrival, as the pixel always does",
     )
-    user_agent: str = Field(
+    user_agent_field: str = Field(
         default="", description="field of impressions for the User-Agent of who requests the pixel; default: not kept"
     )
     origins: tuple[Annotated[str, AfterValidator(_origin)], ...] = Field(

@@ -64,8 +64,8 @@ def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> F
         lifespan=lifespan,
     )
     add_handlers(app)
+    app.include_router(collector.routes_of(site))  # first: the addresses are tried in this order
     app.include_router(api.routes_of(site))
-    app.include_router(collector.routes_of(site))
     app.include_router(pages.routes_of(site))
     app.include_router(login.routes_of(visitors, partial(login_page, site)))
 

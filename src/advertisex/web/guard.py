@@ -1,11 +1,11 @@
 """Checks every request before it is answered, and adds the security headers to every response."""
 
+from asyncio import timeout
 from collections.abc import Collection, Iterable
 from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
-from anyio import fail_after
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -67,7 +67,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 headers.update(_HEADERS)
                 headers.setdefault(*_RESOURCE_POLICY)
-            with fail_after(_SEND_SECONDS):  # a client that does not read is cut off
+            async with timeout(_SEND_SECONDS):  # a client that does not read is cut off
                 await send(message)
 
         self._open += 1

@@ -68,16 +68,18 @@ class Batcher:
     async def _append_together(self, topic: str, appends: list[_Append]) -> None:
         loop = asyncio.get_running_loop()
         try:
-            positions = iter(await loop.run_in_executor(self._writer, self._written, topic, appends))
+            positions = await loop.run_in_executor(self._writer, self._written, topic, appends)
         except Exception as error:  # noqa: BLE001 - every request must get its response
             for append in appends:
                 if not append.positions.done():  # its client may have gone
                     append.positions.set_exception(error)
             return
+        start = 0
         for append in appends:
-            found = [next(positions) for _ in append.messages]
+            end = start + len(append.messages)
             if not append.positions.done():
-                append.positions.set_result(found)
+                append.positions.set_result(positions[start:end])
+            start = end
 
     def _written(self, topic: str, appends: list[_Append]) -> list[Position]:
         parts = [fitting(append.messages, self._log, topic, append.origin.source) for append in appends]

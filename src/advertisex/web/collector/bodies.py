@@ -1,9 +1,9 @@
 """Receives and decompresses the body of a request, within bounds."""
 
+from asyncio import timeout
 from collections.abc import Callable
 from http import HTTPStatus
 
-from anyio import fail_after
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
@@ -37,7 +37,7 @@ async def received(request: Request, hold: Callable[[int], None]) -> bytes:
         raise _too_large()
     body = bytearray()
     try:
-        with fail_after(_BODY_SECONDS):
+        async with timeout(_BODY_SECONDS):
             async for part in request.stream():
                 if len(body) + len(part) > LARGEST_BODY:
                     raise _too_large()

@@ -14,13 +14,13 @@ from advertisex.logs.contract import EventLog
 from advertisex.model import Origin, Position
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
+from advertisex.web.collector.arrival import ArrivalTime
 from advertisex.web.collector.batching import Batcher
 from advertisex.web.collector.bodies import decompressed, received
 from advertisex.web.collector.messages import Messages, format_of, messages_in
 from advertisex.web.collector.pixel import record_of
 from advertisex.web.collector.room import Room
 from advertisex.web.collector.sharing import PREFIX
-from advertisex.web.collector.stamp import Stamp
 
 #: The feed of pixels and billing notices.
 _IMPRESSIONS = "impressions"
@@ -91,7 +91,7 @@ class Collector:
         """
         record = record_of(request.scope["query_string"])
         if isinstance(record, dict):
-            record = Stamp(self._impressions)(record)
+            record = ArrivalTime(self._impressions)(record)
         agent = request.headers.get("user-agent", "")
         if isinstance(record, dict) and agent and self._user_agent and not record.keys() & set(self._user_agent):
             record = record | {self._user_agent[0]: agent}
@@ -101,19 +101,19 @@ class Collector:
             await self._batcher.append(self._impressions.topic, [message], Origin(source, 1))
 
     def _read(self, body: bytes, encodings: str, feed: Feed, format_: Format) -> Messages:
-        stamp = Stamp(feed) if self._arrival_time else None
-        return messages_in(decompressed(body, encodings) if encodings else body, feed, format_, stamp)
+        arrival = ArrivalTime(feed) if self._arrival_time else None
+        return messages_in(decompressed(body, encodings) if encodings else body, feed, format_, arrival)
 
 
 def _user_agent_names(impressions: Feed, settings: Settings) -> tuple[str, ...]:
     """The names of the field for the User-Agent; empty if it is not kept."""
-    name = settings.collector.user_agent
+    name = settings.collector.user_agent_field
     if not name:
         return ()
     if (field := impressions.field_named(name)) is None or field.kind != "text":
         raise ConfigurationError(
-            f"setting collector.user_agent: impressions have no text field {name!r}",
-            where=settings.origin("collector", "user_agent"),
+            f"setting collector.user_agent_field: impressions have no text field {name!r}",
+            where=settings.origin("collector", "user_agent_field"),
             hint="use user_agent, or an own field of type text in feeds.impressions.extra",
         )
     return field.names

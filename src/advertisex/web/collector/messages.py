@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import lru_cache
 from http import HTTPStatus
 from io import BytesIO
 
@@ -47,6 +48,7 @@ class Messages:
     warnings: list[str] = field(default_factory=list)
 
 
+@lru_cache(maxsize=64)
 def format_of(content_type: str) -> Format:
     """Return the format that a Content-Type names.
 
@@ -63,16 +65,14 @@ def format_of(content_type: str) -> Format:
     return found
 
 
-def messages_in(
-    body: bytes, feed: Feed, format_: Format, stamped: Callable[[Record], Record] | None = None
-) -> Messages:
+def messages_in(body: bytes, feed: Feed, format_: Format, timed: Callable[[Record], Record] | None = None) -> Messages:
     """Read the messages of a body. What cannot be read as a record is a message too, which processing rejects.
 
     Args:
         body: the body, decompressed.
         feed: the feed of its events.
         format_: its format.
-        stamped: gives a record a time, see `Stamp`; None leaves all as they are.
+        timed: gives a record a time, see `ArrivalTime`; None leaves all as they are.
 
     Raises:
         NotAccepted: nothing of the body can be read, or it has too many events.
@@ -83,7 +83,7 @@ def messages_in(
         with at_the_cost_of(_BODY):
             reader = reader_of(stream, feed, options)
             for chunk in reader.chunks():
-                records = list(map(stamped, chunk.records)) if stamped else chunk.records
+                records = list(map(timed, chunk.records)) if timed else chunk.records
                 read.messages += encoder.messages(records)
                 read.lines += chunk.lines
                 if len(read.messages) > MOST_EVENTS:

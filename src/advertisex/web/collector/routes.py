@@ -8,13 +8,13 @@ from http import HTTPStatus
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import Response
 
 from advertisex.errors import LogError
 from advertisex.model import Position
-from advertisex.reporting.json_text import json_text
 from advertisex.web.collector.collector import Collector
 from advertisex.web.collector.messages import MEDIA_TYPES
 from advertisex.web.collector.not_accepted import NotAccepted
@@ -119,7 +119,7 @@ async def _events(collector: Collector, request: Request, feed: str) -> Response
     document = {"messages": len(positions), "positions": _runs(positions)} | (
         {"warnings": warnings} if warnings else {}
     )
-    return Response(json_text(document), HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"}, _JSON)
+    return Response(msgspec.json.encode(document) + b"\n", HTTPStatus.ACCEPTED, {"Cache-Control": "no-store"}, _JSON)
 
 
 async def _pixel(collector: Collector, name: str, request: Request) -> Response:
@@ -132,7 +132,10 @@ async def _pixel(collector: Collector, name: str, request: Request) -> Response:
 
 def _failed(error: NotAccepted | LogError) -> Response:
     if isinstance(error, NotAccepted):
-        return problem(error.status, error.what, hint=error.hint)
+        response = problem(error.status, error.what, hint=error.hint)
+        if error.status == HTTPStatus.REQUEST_TIMEOUT:
+            response.headers["Connection"] = "close"  # the rest of the body would be waited for
+        return response
     _LOG.error("the collector cannot append events", error=str(error))
     hint = "send them again later; the log of the server has the reason"
     return problem(HTTPStatus.SERVICE_UNAVAILABLE, "the event log cannot be written", hint=hint)
@@ -141,8 +144,8 @@ def _failed(error: NotAccepted | LogError) -> Response:
 def _runs(positions: Sequence[Position]) -> list[dict[str, Any]]:
     """The positions in the order of the events, as runs of consecutive offsets."""
     starts = [0] if positions else []
-    for at, (one, following) in enumerate(pairwise(positions), 1):
-        if following != one._replace(offset=one.offset + 1):
+    for at, ((topic, partition, offset), following) in enumerate(pairwise(positions), 1):
+        if following != (topic, partition, offset + 1):
             starts.append(at)
     return [
         {

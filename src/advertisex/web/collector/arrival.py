@@ -12,8 +12,8 @@ from advertisex.feeds.words import is_missing
 from advertisex.ingestion.records import Record
 
 
-class Stamp:
-    """Stamps the records of one request. What is not a record stays as it is.
+class ArrivalTime:
+    """Sets the time of the records of one request. What is not a record stays as it is.
 
     Args:
         feed: the feed of the records.

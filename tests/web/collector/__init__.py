@@ -1,0 +1,1 @@
+"""The collector, over the real server and a real log."""
