@@ -34,6 +34,11 @@ def test_the_simulator_is_measured_on_both_media_and_both_encoders() -> None:
     assert list(result["cpu_us_per_bid"]) == ["by column", "fastavro"]
 
 
+def test_every_event_that_the_collector_acknowledges_is_counted() -> None:
+    (result,) = results("collector", "--events", 250, "--batch", 100, "--clients", 2)
+    assert (result["events"], result["batch"], result["clients"]) == (250, 100, 2)
+
+
 @thorough  # what the benchmark counts; the pipeline has tests of its own
 def test_every_format_is_ingested_whole_by_this_package_and_by_another() -> None:
     formats = ["csv", "ndjson", "array", "avro"]

@@ -64,5 +64,5 @@ def _announce(address: str, *, is_collecting: bool, as_json: bool) -> None:
         print_json({"dashboard": address, "api": api, "events": events if is_collecting else None})
         sys.stdout.flush()  # the reader of a pipe waits for it
         return
-    collector = f", and takes events at {events}FEED" if is_collecting else ""
+    collector = f"; events are taken at {events}FEED" if is_collecting else ""
     say(f"The dashboard is at {address}, the API at {api}{collector}; stop with Ctrl-C.")
