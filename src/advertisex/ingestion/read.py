@@ -26,7 +26,10 @@ _JSON = ("json", "ndjson")
 
 def kind_of(stream: Stream, feed: Feed, options: IngestOptions, fallback: Format | None = None) -> Kind | None:
     """Return the kind of input in a stream; see `detect_format`. The header of a table is that of the feed."""
-    is_header = Naming(feed, options.mapping).is_header_line
+
+    def is_header(line: str) -> bool:
+        return Naming(feed, options.mapping).is_header_line(line)
+
     return detect_format(stream, options.format, fallback=fallback, is_header=is_header)
 
 

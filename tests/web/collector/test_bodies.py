@@ -172,6 +172,15 @@ def test_a_hostile_body_appends_nothing(
     assert place.end() == before
 
 
+def test_a_body_without_a_length_is_bounded_too(place: Place) -> None:
+    before = place.end()
+
+    response = place.post("impressions", (b" " * 2**20 for _ in range(LARGEST_BODY // 2**20 + 1)))
+
+    assert response.status_code == 413
+    assert place.end() == before
+
+
 def test_deeply_nested_json_is_a_message_like_any_other(place: Place) -> None:
     deep = b'{"user_id": ' + b"[" * 10_000 + b"]" * 10_000 + b"}"
 

@@ -15,7 +15,6 @@ from advertisex.ingestion.options.ingest import IngestOptions
 from advertisex.ingestion.read import reader_of
 from advertisex.ingestion.records import Reader, Record
 from advertisex.ingestion.stream import Stream, decompressed
-from advertisex.ingestion.unexpected import at_the_cost_of
 from advertisex.limits import Limit
 from advertisex.web.collector.not_accepted import NotAccepted
 
@@ -80,15 +79,14 @@ def messages_in(body: bytes, feed: Feed, format_: Format, timed: Callable[[Recor
     encoder, options, read = Encoder(feed), IngestOptions(format=format_), Messages()
     stream = _plain(body)
     try:
-        with at_the_cost_of(_BODY):
-            reader = reader_of(stream, feed, options)
-            for chunk in reader.chunks():
-                records = list(map(timed, chunk.records)) if timed else chunk.records
-                read.messages += encoder.messages(records)
-                read.lines += chunk.lines
-                if len(read.messages) > MOST_EVENTS:
-                    break
-            read.warnings += _warnings(reader)
+        reader = reader_of(stream, feed, options)
+        for chunk in reader.chunks():
+            records = list(map(timed, chunk.records)) if timed else chunk.records
+            read.messages += encoder.messages(records)
+            read.lines += chunk.lines
+            if len(read.messages) > MOST_EVENTS:
+                break
+        read.warnings += _warnings(reader)
     except SourceError as error:
         if not read.messages:
             raise _unusable(error.what, "send it again as the Content-Type says") from error

@@ -57,10 +57,11 @@ def routes_of(site: Site) -> APIRouter:
         _JSON,
         methods=["POST"],
         openapi_extra={
+            "parameters": [{"name": "feed", "in": "path", "required": True, "schema": {"enum": [*collector.feeds]}}],
             "requestBody": {
                 "required": True,
                 "content": {kind: {"schema": {} if "json" in kind else {"type": "string"}} for kind in MEDIA_TYPES},
-            }
+            },
         },
     )
     for name, summary in (
@@ -107,7 +108,8 @@ def _disabled() -> Response:
     return problem(HTTPStatus.NOT_FOUND, "this server does not take events", hint=hint)
 
 
-async def _events(collector: Collector, request: Request, feed: str) -> Response:
+async def _events(collector: Collector, request: Request) -> Response:
+    feed = request.path_params["feed"]
     if feed not in collector.feeds:
         close = get_close_matches(feed, collector.feeds, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"use one of {', '.join(collector.feeds)}"
