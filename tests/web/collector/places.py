@@ -57,9 +57,15 @@ def collecting(folder: Path, *, wait: float = 30.0, **settings: Any) -> Iterator
         wait: seconds that an append waits for a lock of the log.
         settings: the section `collector`.
     """
-    known = load_settings(None, {"data": folder, "collector": settings})
     path = folder / "log.db"
-    with SqliteLog(path, wait=wait) as log:
-        site = Site(known, partial(open_store, known.store_url, read_only=True), log)
-        with serving(site, WebSettings(port=0)) as address, httpx.Client(base_url=address, timeout=60) as client:
-            yield Place(client, log, path)
+    with SqliteLog(path, wait=wait) as log, collecting_into(log, {"data": folder, "collector": settings}) as client:
+        yield Place(client, log, path)
+
+
+@contextmanager
+def collecting_into(log: EventLog, settings: dict[str, Any]) -> Iterator[httpx.Client]:
+    """Run a collector with these settings over a log; yield a client of it."""
+    known = load_settings(None, settings)
+    site = Site(known, partial(open_store, known.store_url, read_only=True), log)
+    with serving(site, WebSettings(port=0)) as address, httpx.Client(base_url=address, timeout=60) as client:
+        yield client
