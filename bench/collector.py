@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.client import HTTPConnection
 from itertools import islice
 from pathlib import Path
@@ -60,11 +61,18 @@ def measure(events: int, size: int, clients: int) -> dict[str, Any]:
     from advertisex.stores.open import open_store  # noqa: PLC0415
     from advertisex.web.server import serving  # noqa: PLC0415
     from advertisex.web.site import Site  # noqa: PLC0415
+    from advertisex.web.uploads import Uploads  # noqa: PLC0415
 
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(None, {"data": Path(folder, "data")})
         with open_log(settings.log_url) as log:
-            site = Site(settings, lambda: open_store(settings.store_url), log)
+            site = Site(
+                settings,
+                partial(open_store, settings.store_url),
+                partial(open_log, settings.log_url),
+                Uploads(Path()),
+                log,
+            )
             with serving(site, WebSettings(port=0)) as address:
                 cpu = time.process_time()
                 arguments = ["--send", address, "--events", events, "--batch", size, "--clients", clients]

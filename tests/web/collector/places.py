@@ -10,12 +10,14 @@ from typing import Any
 import httpx
 
 from advertisex.logs.contract import EventLog
+from advertisex.logs.open import open_log
 from advertisex.logs.sqlite.log import SqliteLog
 from advertisex.settings.load import load_settings
 from advertisex.settings.web import WebSettings
 from advertisex.stores.open import open_store
 from advertisex.web.server import serving
 from advertisex.web.site import Site
+from advertisex.web.uploads import Uploads
 
 JSON, NDJSON, AVRO = "application/json", "application/x-ndjson", "avro/binary"
 
@@ -65,7 +67,13 @@ def collecting(folder: Path, *, wait: float = 30.0, **settings: Any) -> Iterator
 @contextmanager
 def collecting_into(log: EventLog, settings: dict[str, Any]) -> Iterator[httpx.Client]:
     """Run a collector with these settings over a log; yield a client of it."""
-    known = load_settings(None, settings)
-    site = Site(known, partial(open_store, known.store_url, read_only=True), log)
+    site = site_of(settings, log)
     with serving(site, WebSettings(port=0)) as address, httpx.Client(base_url=address, timeout=60) as client:
         yield client
+
+
+def site_of(settings: dict[str, Any], log: EventLog | None) -> Site:
+    """A site with these settings that collects into a log, or not."""
+    known = load_settings(None, settings)
+    store = partial(open_store, known.store_url, read_only=True)
+    return Site(known, store, partial(open_log, known.log_url, create=False), Uploads(known.data), log)

@@ -10,14 +10,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from advertisex.settings.load import load_settings
 from advertisex.settings.web import WebSettings
-from advertisex.stores.open import open_store
 from advertisex.web.collector.room import MOST_WAITING
 from advertisex.web.server import serving
-from advertisex.web.site import Site
 from tests.processing.messages import message
-from tests.web.collector.places import JSON, Place, collecting
+from tests.web.collector.places import JSON, Place, collecting, site_of
 
 
 @contextmanager
@@ -104,8 +101,7 @@ def test_pages_of_other_sites_may_post_only_if_the_settings_name_them(place: Pla
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "events/clicks"), ("GET", "pixel.gif"), ("GET", "burl")])
 def test_it_is_off_unless_it_is_enabled(tmp_path: Path, method: str, path: str) -> None:
-    site = Site(load_settings(None, {"data": tmp_path}), lambda: open_store(f"duckdb:///{tmp_path}/store.duckdb"))
-    with serving(site, WebSettings(port=0)) as address:
+    with serving(site_of({"data": tmp_path}, None), WebSettings(port=0)) as address:
         response = httpx.request(method, f"{address}v1/{path}")
         described = httpx.get(f"{address}api/v1/openapi.json").json()["paths"]
     assert (response.status_code, response.json()["hint"]) == (
