@@ -57,6 +57,7 @@ faults: setup
 bench: setup
 	@$(BIN)/python -m bench.simulator
 	@$(BIN)/python -m bench.ingest
+	@$(BIN)/python -m bench.collector
 	@$(BIN)/python -m bench.embedded
 	@$(BIN)/python -m bench.analysis
 	@.ci/server-tools $(BIN)/python
