@@ -3,6 +3,7 @@
 import re
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -73,7 +74,7 @@ def documented() -> dict[str, dict[str, bool]]:
     """The table of the guide: of each kind of request, who may make it."""
     lines = PAGE.read_text(encoding="utf-8").partition("| request |")[2].splitlines()
     names = [name.strip() for name in lines[0].strip(" |").split("|")]
-    rows = [[cell.strip() for cell in line.strip(" |").split("|")] for line in lines[2:6]]
+    rows = [[cell.strip() for cell in line.strip(" |").split("|")] for line in lines[2:7]]
     return {row[0]: dict(zip(names, (cell == "yes" for cell in row[1:]), strict=True)) for row in rows}
 
 
@@ -82,6 +83,8 @@ def kind_of(method: str, path: str) -> str:
         return "`/healthz`, `/readyz`, `/login`, `/logout`, `/static/…`"
     if path.startswith("/v1/"):
         return "`/v1/…`: events for the collector"
+    if path.startswith("/api/v1/uploads/"):
+        return "`/api/v1/uploads/…`: files that only serve questions"
     reads = method in ("GET", "HEAD", "OPTIONS")
     return "`GET` and `HEAD` of all else: pages, `/api/v1/…`, `/metrics`" if reads else "any other method there"
 
@@ -130,6 +133,16 @@ def test_an_api_says_what_is_missing(guarded: httpx.Client) -> None:
 
 def test_a_preflight_of_the_collector_needs_no_token(guarded: httpx.Client) -> None:
     assert guarded.options("/v1/events/clicks").status_code in (404, 405)
+
+
+def test_pixels_need_no_token_if_the_settings_say_so(quick: Site) -> None:
+    collector = quick.settings.collector.model_copy(update={"public_pixel": True})
+    public = replace(quick, settings=quick.settings.model_copy(update={"collector": collector}))
+    with client_of(public, tokens=KNOWN) as client:
+        for path in ("/v1/pixel.gif", "/v1/burl"):
+            assert not denied(client.get(path))
+        for method, path in (("GET", "/v1/pixel.gif/"), ("POST", "/v1/events/clicks"), ("GET", "/api/v1/ledger")):
+            assert denied(client.request(method, path))
 
 
 # -- sessions --------------------------------------------------------------------------------------------------------
@@ -190,7 +203,11 @@ def test_a_session_gets_a_new_id_and_the_old_one_ends(browser_of: httpx.Client) 
         assert found.status_code == status
 
 
-@pytest.mark.parametrize("token", ["", "no", "é", TOKENS["viewer"][:-1], TOKENS["ingest"]])
+@pytest.mark.parametrize(
+    "token",
+    ["", "no", "é", TOKENS["viewer"][:-1], TOKENS["ingest"]],
+    ids=["empty", "short", "not ASCII", "cut", "of another role"],
+)
 def test_a_wrong_token_does_not_log_in(browser_of: httpx.Client, token: str) -> None:
     response = log_in(browser_of, token)
 

@@ -22,6 +22,9 @@ class CollectorSettings(Section):
         default=False,
         description="give posted events without a timestamp the time of their arrival, as the pixel always does",
     )
+    public_pixel: bool = Field(
+        default=False, description="pixels and billing notices need no token; browsers and exchanges can send none"
+    )
     user_agent_field: str = Field(
         default="", description="field of impressions for the User-Agent of who requests the pixel; default: not kept"
     )

@@ -1,6 +1,6 @@
 """Lets in who may: checks each request before a route sees it, so that no route can forget it. See `roles`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import urlencode
@@ -39,10 +39,11 @@ class Access:
         app: the application.
         visitors: knows the tokens and the sessions.
         page: shows a browser why a request is not handled.
+        public: paths that need no token.
     """
 
-    def __init__(self, app: ASGIApp, visitors: Visitors, page: DenialPage) -> None:
-        self._app, self._visitors, self._page = app, visitors, page
+    def __init__(self, app: ASGIApp, visitors: Visitors, page: DenialPage, public: Collection[str] = ()) -> None:
+        self._app, self._visitors, self._page, self._public = app, visitors, page, public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request if its sender may make it."""
@@ -67,7 +68,8 @@ class Access:
 
     def _objection(self, request: Request) -> Response | None:
         """The response to a request that its sender may not make; else None."""
-        role = needed(request.method, request.scope["path"])
+        path = request.scope["path"]
+        role = None if path in self._public else needed(request.method, path)
         try:
             visitor = self._visitors.find(request.scope)
         except WrongToken as wrong:
@@ -76,7 +78,7 @@ class Access:
             return None
         if visitor.name:
             return self._denied(request, _lacks(visitor, role))
-        if is_api(request.scope["path"]):
+        if is_api(path):
             return self._denied(request, Denial(HTTPStatus.UNAUTHORIZED, "a token is needed", _MAKE_ONE))
         return RedirectResponse(_login(request), HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
 

@@ -1,6 +1,6 @@
 """The HTTP API: what `--json` prints for every reading command."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -60,7 +60,7 @@ def routes_of(site: Site) -> APIRouter:
     written = ("Rejects with their whole messages.", "What `advertisex rejects export` writes")
     _add(router, "rejects/list", partial(_rejects, site), REJECTS.parameters, JSON, listed)
     _add(router, "rejects/show", partial(_reject, site), parameters_of(ShowOptions), JSON, shown)
-    _add(router, "rejects/export", partial(_export, site), parameters_of(ExportOptions), CSV, written)
+    _add(router, "rejects/export", partial(_export, site), parameters_of(ExportOptions), _EXPORTED.values(), written)
     return router
 
 
@@ -69,10 +69,10 @@ def _add(
     path: str,
     endpoint: Callable[..., Response],
     parameters: Iterable[Parameter],
-    kind: str,
+    kinds: str | Collection[str],
     texts: tuple[str, str],
 ) -> None:
-    """Add an endpoint: its address, what responds, its parameters, its media type, a summary and a description."""
+    """Add an endpoint: its address, what responds, its parameters, its media types, a summary and a description."""
     name = path.replace("/", "_").replace(".", "_").replace("{", "").replace("}", "")
     router.add_api_route(
         f"/{path}",
@@ -83,14 +83,15 @@ def _add(
         summary=texts[0],
         description=texts[1],
         response_class=Response,
-        responses={200: _content(kind, texts[1])},
+        responses={200: _content(kinds, texts[1])},
         openapi_extra={"parameters": [schema_of(one) for one in parameters]},
     )
 
 
-def _content(kind: str, what: str) -> dict[str, Any]:
-    kind = kind.partition(";")[0]
-    return {"description": what, "content": {kind: {"schema": {"type": "object" if kind == JSON else "string"}}}}
+def _content(kinds: str | Collection[str], what: str) -> dict[str, Any]:
+    found = [kind.partition(";")[0] for kind in ([kinds] if isinstance(kinds, str) else kinds)]
+    content = {kind: {"schema": {"type": "object" if kind == JSON else "string"}} for kind in found}
+    return {"description": what, "content": content}
 
 
 async def _upload(site: Site, request: Request, name: str) -> Response:

@@ -24,6 +24,7 @@ from advertisex.web.guard import Guard
 from advertisex.web.metrics import RequestMetrics, add_store, exposed
 from advertisex.web.observed import Observed
 from advertisex.web.problems import add_handlers, problem
+from advertisex.web.roles import PIXELS
 from advertisex.web.site import Site
 from advertisex.web.visitors import Visitors
 
@@ -48,9 +49,10 @@ def app_of(
     visitors, metrics = Visitors(tokens), RequestMetrics()
     app = routed_app(site, visitors, metrics.registry)
     origins = site.settings.collector.origins
-    # outside the check of tokens: a browser asks whether it may send one without it
-    shared = shared_with(Access(app, visitors, partial(denial_page, site)), origins)
-    return Observed(Guard(shared, hosts, origins), metrics, logs=access_log)
+    public = PIXELS if site.settings.collector.public_pixel else ()
+    checked = Access(app, visitors, partial(denial_page, site), public)
+    # a browser asks whether it may send a token without one
+    return Observed(Guard(shared_with(checked, origins), hosts, origins), metrics, logs=access_log)
 
 
 def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> FastAPI:

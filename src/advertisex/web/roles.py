@@ -15,6 +15,12 @@ GRANTED: dict[Role, frozenset[Role]] = {
     "ingest": frozenset({"ingest"}),
 }
 
+#: What browsers and exchanges request from URLs in ads; they can send no token.
+PIXELS = ("/v1/pixel.gif", "/v1/burl")
+
+#: What is kept there only serves questions.
+_UPLOADS = "/api/v1/uploads/"
+
 _OPEN = ("/healthz", "/readyz", "/login", "/logout")
 
 
@@ -29,7 +35,7 @@ def needed(method: str, path: str) -> Role | None:
         return None
     if path.startswith(COLLECTOR):
         return None if method == "OPTIONS" else "ingest"  # what a browser asks before it sends has no token
-    return "viewer" if method in SAFE else "operator"
+    return "viewer" if method in SAFE or path.startswith(_UPLOADS) else "operator"
 
 
 def is_api(path: str) -> bool:

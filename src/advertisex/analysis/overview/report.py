@@ -54,7 +54,7 @@ def overview(
 
     Raises:
         ConfigurationError: the scope is invalid.
-        AnalysisError: there is no event, or a sum of money may overflow.
+        AnalysisError: no events are stored, or a sum of money may overflow.
     """
     _check_whole(scope)
     scope = check_scope(scope, store, ["impressions", "clicks"])
