@@ -83,8 +83,8 @@ def kind_of(method: str, path: str) -> str:
         return "`/healthz`, `/readyz`, `/login`, `/logout`, `/static/…`"
     if path.startswith("/v1/"):
         return "`/v1/…`: events for the collector"
-    if path.startswith("/api/v1/uploads/"):
-        return "`/api/v1/uploads/…`: files that only serve questions"
+    if path.startswith("/api/v1/uploads/") or path == "/upload":
+        return "`/upload`, `/api/v1/uploads/…`: files that only serve questions"
     reads = method in ("GET", "HEAD", "OPTIONS")
     return "`GET` and `HEAD` of all else: pages, `/api/v1/…`, `/metrics`" if reads else "any other method there"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser
 
 from tests.warm import program
 
@@ -92,3 +93,36 @@ def test_only_the_last_uploads_are_kept_and_no_large_ones(client: httpx.Client, 
 def test_the_name_of_an_upload_leads_nowhere_else(client: httpx.Client) -> None:
     for name in ("..%2F..%2Fetc%2Fpasswd", "%2e%2e", "a%00b", "%5C..%5Cx", "x" * 300):
         assert client.put(f"/api/v1/uploads/{name}", content=name.encode()).status_code in (201, 404)
+
+
+def test_a_report_is_uploaded_on_the_page(browser: Browser, address: str) -> None:
+    page = browser.new_page(java_script_enabled=False)
+    page.goto(f"{address}reconcile")
+    page.get_by_label("Report of a partner").set_input_files(
+        {"name": "partner.csv", "mimeType": "text/csv", "buffer": _ROWS.encode()}
+    )
+    page.get_by_role("button", name="Upload").click()
+    assert "The report has no column for campaign_id" in page.inner_text("main")  # the options are in the form
+    for name, value in _OPTIONS.items():
+        page.locator(f"input[name={name}]").first.fill(value)
+    page.get_by_role("button", name="Apply").click()
+    assert "camp-2" in page.inner_text("main")
+    assert "report=" in page.url
+    page.close()
+
+
+def test_a_form_without_a_file_or_its_token_uploads_nothing(client: httpx.Client) -> None:
+    assert client.post("/upload", files={"file": ("partner.csv", _ROWS)}).status_code == 403
+    token = client.get("/reconcile").text.partition('name="form_token" value="')[2].partition('"')[0]
+    empty = client.post("/upload", data={"form_token": token})
+    assert (empty.status_code, "No file was chosen" in empty.text) == (400, True)
+
+
+def test_a_form_may_upload_a_large_report(client: httpx.Client) -> None:
+    token = client.get("/reconcile").text.partition('name="form_token" value="')[2].partition('"')[0]
+    rows = _ROWS + "\n".join("07.01.2026;camp-2;1;0,00" for _ in range(100_000))
+    sent = client.post("/upload", data={"form_token": token}, files={"file": ("large.csv", rows)})
+    assert sent.status_code == 303
+    answer = client.get("/api/v1/reconcile", params={"report": sent.headers["location"].partition("=")[2], **_OPTIONS})
+    assert answer.status_code == 200
+    assert client.post("/login", data={"form_token": token, "token": "x" * (1 << 20)}).status_code == 413

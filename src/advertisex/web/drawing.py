@@ -58,7 +58,7 @@ def login_page(site: Site, request: Request, status: HTTPStatus, following: str,
     return HTMLResponse(text, status, {"Cache-Control": "no-store"})
 
 
-def form_of(
+def question_form(
     parameters: Iterable[Parameter], given: Iterable[tuple[str, str]], filters: Sequence[str]
 ) -> list[dict[str, Any]]:
     """The fields of a form, with the texts that were given; those of `filters` are in a part of their own."""

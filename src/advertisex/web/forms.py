@@ -17,6 +17,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message, Receive, Scope
 
 from advertisex.limits import Limit
+from advertisex.web.roles import UPLOAD
+from advertisex.web.uploads import LARGEST_UPLOAD
 
 #: The field of a form with the text.
 FIELD = "form_token"
@@ -51,10 +53,13 @@ def is_ours(form: FormData, expected: str) -> bool:
 async def read_form(scope: Scope, receive: Receive) -> Receive:
     """Read the form of a request, for `form_of`; return what gives its body again.
 
+    The form that uploads a file may be as large as an upload, and the fields around it.
+
     Raises:
         HTTPException: it is too long, not a valid form, or does not arrive in time.
     """
-    body = await _body_of(scope, receive)
+    longest = _LONGEST_FORM + (LARGEST_UPLOAD if scope["path"] == UPLOAD else 0)
+    body = await _body_of(scope, receive, longest)
     rest: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
@@ -73,14 +78,14 @@ async def read_form(scope: Scope, receive: Receive) -> Receive:
     return again
 
 
-async def _body_of(scope: Scope, receive: Receive) -> bytes:
+async def _body_of(scope: Scope, receive: Receive, longest: int) -> bytes:
     body = bytearray()
     try:
         with fail_after(_SECONDS):
             async for part in Request(scope, receive).stream():
                 body += part
-                if len(body) > _LONGEST_FORM:
-                    what = f"the form has more than {_LONGEST_FORM:,} bytes"
+                if len(body) > longest:
+                    what = f"the form has more than {longest:,} bytes"
                     raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what)
     except (TimeoutError, ClientDisconnect):
         what = f"the form did not arrive within {_SECONDS:g} s"

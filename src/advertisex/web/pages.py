@@ -1,16 +1,17 @@
 """The pages of the dashboard: each shows the answer that the API gives, drawn by the one renderer of `reporting`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from functools import cache, partial
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.datastructures import UploadFile
 
 from advertisex.analysis.answer import Answer
-from advertisex.errors import AdvertiseXError
+from advertisex.errors import AdvertiseXError, ConfigurationError
 from advertisex.questions.definitions import WITHOUT
 from advertisex.questions.option import parameters_of
 from advertisex.questions.selection import Selection
@@ -18,13 +19,17 @@ from advertisex.reporting import plotly_script
 from advertisex.reporting.page import contents_of
 from advertisex.reporting.rendering import text_of_template
 from advertisex.web.answers import ASKED, Asked
-from advertisex.web.drawing import TEMPLATES, failed, form_of, given_in, page
+from advertisex.web.drawing import TEMPLATES, failed, given_in, page, question_form
+from advertisex.web.forms import form_of
 from advertisex.web.links import card_links, links_of
 from advertisex.web.navigation import READING_PAGES
 from advertisex.web.reading_pages import reading_page, reject_page
 from advertisex.web.responses import tagged
+from advertisex.web.roles import UPLOAD
 from advertisex.web.site import Site
+from advertisex.web.uploads import LARGEST_UPLOAD, TooLarge
 
+_PART_BYTES = 1 << 20
 _FILTERS = [one.public_name for one in parameters_of(Selection)]
 
 #: Files of the pages: how to make them, and their media types. The names of those that never change have a version.
@@ -41,10 +46,12 @@ def routes_of(site: Site) -> APIRouter:
     router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
     pages: dict[str, Callable[..., Response]] = {"": partial(_question, site, ASKED["overview"])}
     pages |= {name: partial(_question, site, asked) for name, asked in ASKED.items()}
+    pages["reconcile"] = partial(_reconcile, site)
     pages |= {name: partial(reading_page, site, name) for name in READING_PAGES}
     pages["rejects/show"] = partial(reject_page, site)
     for name, endpoint in pages.items():
         router.add_api_route(f"/{name}", endpoint, methods=["GET", "HEAD"])
+    router.add_api_route(UPLOAD, partial(_upload, site), methods=["POST"])
     router.add_api_route("/static/{name}", _file, methods=["GET", "HEAD"])
     return router
 
@@ -66,7 +73,7 @@ def _file_text(name: str) -> str:
 def _question(site: Site, asked: Asked, request: Request) -> Response:
     given, name = given_in(request), asked.name
     offered = [one for one in asked.parameters if one.public_name not in WITHOUT.get(name, ())]
-    form = {"form": form_of(offered, given, _FILTERS)}
+    form = {"form": question_form(offered, given, _FILTERS)}
     try:
         answer = asked.answer(site, given)
     except AdvertiseXError as error:
@@ -83,6 +90,33 @@ def _question(site: Site, asked: Asked, request: Request) -> Response:
         links=links,
         card_links=card_links(answer),
     )
+
+
+def _reconcile(site: Site, request: Request) -> Response:
+    """The question about a report; without one, what to do first."""
+    if "report" in dict(given_in(request)):
+        return _question(site, ASKED["reconcile"], request)
+    return page(site, request, "upload.html.j2", "reconcile", title="Reconcile")
+
+
+async def _upload(site: Site, request: Request) -> Response:
+    """Keep the file of a form, and show the question about it."""
+    file = form_of(request).get("file")
+    if not isinstance(file, UploadFile) or not file.filename:
+        return failed(site, request, "reconcile", ConfigurationError("no file was chosen"), title="Reconcile")
+    try:
+        found = await site.uploads.keep(file.filename, _parts_of(file))
+    except TooLarge:
+        error = ConfigurationError(
+            f"the file has more than {LARGEST_UPLOAD:,} bytes", hint="split it, by month for example"
+        )
+        return failed(site, request, "reconcile", error, title="Reconcile")
+    return RedirectResponse(f"/reconcile?report={found}", HTTPStatus.SEE_OTHER)
+
+
+async def _parts_of(file: UploadFile) -> AsyncIterator[bytes]:
+    while part := await file.read(_PART_BYTES):
+        yield part
 
 
 def _addresses(asked: Asked, given: Iterable[tuple[str, str]], answer: Answer) -> dict[str, Any]:

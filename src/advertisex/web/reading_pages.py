@@ -18,7 +18,7 @@ from advertisex.reporting.cells import NO_TEXT, visible
 from advertisex.reporting.columns import columns_of
 from advertisex.reporting.page import MOST_ROWS, Section
 from advertisex.web.api import PREFIX
-from advertisex.web.drawing import failed, form_of, given_in, page
+from advertisex.web.drawing import failed, given_in, page, question_form
 from advertisex.web.links import links_of
 from advertisex.web.navigation import READING_PAGES, Part, filters_of, parameters_of_parts
 from advertisex.web.query import options_from
@@ -48,7 +48,7 @@ def reading_page(site: Site, name: str, request: Request) -> Response:
     parts, given = READING_PAGES[name], given_in(request)
     offered = parameters_of_parts(parts)
     filters = [one.public_name for one in filters_of(name)]
-    shown = {"title": name.capitalize(), "form": form_of(offered, given, filters)}
+    shown = {"title": name.capitalize(), "form": question_form(offered, given, filters)}
     try:
         options_from(given, offered)
         blocks = [_block(site, request, part, given) for part in parts]

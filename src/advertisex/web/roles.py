@@ -18,7 +18,8 @@ GRANTED: dict[Role, frozenset[Role]] = {
 #: What browsers and exchanges request from URLs in ads; they can send no token.
 PIXELS = ("/v1/pixel.gif", "/v1/burl")
 
-#: What is kept there only serves questions.
+#: Where the dashboard and the API keep files, which only serve questions.
+UPLOAD = "/upload"
 _UPLOADS = "/api/v1/uploads/"
 
 _OPEN = ("/healthz", "/readyz", "/login", "/logout")
@@ -35,7 +36,8 @@ def needed(method: str, path: str) -> Role | None:
         return None
     if path.startswith(COLLECTOR):
         return None if method == "OPTIONS" else "ingest"  # what a browser asks before it sends has no token
-    return "viewer" if method in SAFE or path.startswith(_UPLOADS) else "operator"
+    is_upload = path == UPLOAD or path.startswith(_UPLOADS)
+    return "viewer" if method in SAFE or is_upload else "operator"
 
 
 def is_api(path: str) -> bool:
