@@ -1,12 +1,14 @@
 """While a process follows the log, the embedded store can be read by every reading command, through that process."""
 
+import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -75,9 +77,38 @@ def test_every_reading_command_prints_what_it_prints_without_that_process(
     assert not (folder / ".advertisex" / "store.duckdb.socket").exists()
 
 
-def test_it_cannot_be_written_meanwhile(folder: Path) -> None:
+def test_a_reject_is_repaired_and_stored_meanwhile(folder: Path) -> None:
+    event = {"user_id": "unknown", "timestamp": "2026-01-05T09:00:00Z", "creative_id": "c1"}
+    (folder / "placeholder.ndjson").write_text(json.dumps(event | {"website": "repaired.example"}))
+
+    def document(*arguments: str) -> Any:
+        return json.loads(called(folder, *arguments, "--json").stdout)
+
+    def ours() -> list[str]:
+        rows = document("rejects", "list", "--feed", "impressions", "--limit", "1000")["rejects"]
+        return [row["id"] for row in rows if "repaired.example" in row["payload"]]
+
     with following(folder, "process", "--follow"):
-        for arguments in (["process"], ["rejects", "resolve", "--all", "--yes"], ["erase", "u1", "--yes"]):
+        called(folder, "ingest", "impressions", "placeholder.ndjson")
+        until(ours)
+        (id_,) = ours()
+        assert document("rejects", "replay", id_, "--set", "user_id=repaired", "--yes")["messages"] == 1
+        until(lambda: document("rejects", "show", id_)["rejects"][0]["replay"] == "accepted")
+        assert [row["id"] for row in document("rejects", "list", "--replayed")["rejects"]] == [id_]
+        assert document("rejects", "resolve", id_, "--note", "sent again", "--yes")["rejects"] == 1
+        assert ours() == []
+
+
+def until(holds: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.1)
+
+
+def test_nothing_else_can_be_written_meanwhile(folder: Path) -> None:
+    with following(folder, "process", "--follow"):
+        for arguments in (["process"], ["erase", "u1", "--yes"]):
             ended = subprocess.run([program(), *arguments], cwd=folder, capture_output=True, text=True, check=False)
             assert ended.returncode == 1
             assert "the event store is in use by process" in ended.stderr

@@ -26,7 +26,7 @@ from advertisex.model import Position
 from advertisex.processing.runner import process_log
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
-from advertisex.stores.held.calls import READS, decode_result, encode_result
+from advertisex.stores.held.calls import MARKS, READS, decode_result, encode_result
 from advertisex.stores.held.place import Place, found_at, socket_of
 from advertisex.stores.held.store import HeldStore
 from advertisex.web.held import readable_by_others
@@ -40,10 +40,10 @@ BID = {
     "bid_amount": "0.000000000001", "currency": "EUR",
 }  # fmt: skip
 
-#: The methods that write or belong to the object; a method that is neither here nor in READS has been forgotten.
+#: Further methods, which write or belong to the object.
 OTHERS = {
-    "prepare", "positions", "commit", "mark_replayed", "mark_resolved", "import_catalogue", "take_note", "suppress",
-    "remove", "drop_before", "retries", "interrupt", "close",
+    "prepare", "positions", "commit", "import_catalogue", "suppress", "remove", "drop_before", "retries", "interrupt",
+    "close",
 }  # fmt: skip
 
 CALLS: list[tuple[str, tuple[Any, ...]]] = [
@@ -139,12 +139,25 @@ def test_every_method_gives_what_the_store_gives(store: EventStore, held: HeldSt
 def test_every_method_of_the_contract_is_known() -> None:
     methods = {name for name, _ in inspect.getmembers(EventStore) if not name.startswith("_")}
 
-    assert methods == READS | OTHERS
+    assert methods == READS | MARKS | OTHERS
 
 
-def test_it_cannot_be_written(held: HeldStore) -> None:
+def test_rejects_can_be_marked(store: EventStore, held: HeldStore) -> None:
+    at, other = (Position("ad_impressions", 0, offset) for offset in (1, 2))
+    held.mark_replayed({at: Position("ad_impressions", 0, 7)})
+    held.mark_resolved({at: "r1", other: "r2"})
+    held.take_note("kind", {"key/ü": b"\x00\xff", "gone": None})
+
+    marks = store.rejects(RejectQuery(positions=[at, other])).select("offset", "replayed_to", "resolution").rows()
+    assert marks == [(1, "ad_impressions/0/7", "r1"), (2, None, "r2")]
+    assert store.notes("kind") == {"key/ü": b"\x00\xff"}
+    held.mark_resolved({at: None, other: None})
+    assert store.rejects(RejectQuery(positions=[at, other]))["resolution"].to_list() == [None, None]
+
+
+def test_nothing_else_can_be_written(held: HeldStore) -> None:
     for method in OTHERS - {"positions", "retries", "interrupt", "close"}:
-        with pytest.raises(StoreBusy, match="it can only be read"):
+        with pytest.raises(StoreBusy, match="only it can write this"):
             getattr(held, method)()
 
 
@@ -176,10 +189,13 @@ def test_nothing_else_can_be_called(store: EventStore, path: Path) -> None:
         headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
         with httpx.Client(transport=transport, headers=headers) as client:
             url = f"http://localhost:{place.port or 80}"
-            for method in ("commit", "close", "__class__", "_db", "take_note", "nothing"):
+            for method in ("commit", "close", "__class__", "_db", "remove", "nothing"):
                 assert client.post(f"{url}/store/{method}", content=b"{}").status_code == 404
             assert client.post(f"{url}/store/ledger", content=b"nonsense").status_code == 500
             assert client.post(f"{url}/store/ledger", content=b'{"a": 1}').status_code == 500
+            assert client.post(f"{url}/store/take_note", content=b"{}").status_code == 500
+            invalid = b'{"replays": {"no position": "a/0/1"}}'
+            assert client.post(f"{url}/store/mark_replayed", content=invalid).status_code == 500
             assert client.post(f"{url}/store/ledger", headers={"Host": "evil.example"}).status_code == 421
             assert client.get(f"{url}/api/v1/ledger").status_code == 404
 

@@ -119,6 +119,14 @@ def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
         return read_through_its_process(settings, busy)
 
 
+def store_for_marks(settings: Settings) -> EventStore:
+    """Open the configured event store to mark rejects; while another process has it open, through that process."""
+    try:
+        return opened_store(settings, read_only=False)
+    except StoreBusy as busy:
+        return read_through_its_process(settings, busy)
+
+
 def place_of(settings: Settings) -> Place:
     """Where the reading commands read."""
     return Place(settings, partial(opened_store, settings, read_only=True), partial(opened_log, settings, create=False))

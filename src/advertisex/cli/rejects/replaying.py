@@ -12,8 +12,8 @@ from advertisex.cli.options import (
     LogOption,
     StoreOption,
     opened_log,
-    opened_store,
     settings_of,
+    store_for_marks,
 )
 from advertisex.cli.output import print_json, say
 from advertisex.cli.progress import progress
@@ -91,7 +91,7 @@ def replay_rejects(
 def _replay(settings: Settings, selection: Selection, *, as_json: bool) -> None:
     with (
         opened_log(settings, create=False) as event_log,
-        opened_store(settings, read_only=False) as event_store,
+        store_for_marks(settings) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
         progress("replaying", None) as bar,
     ):

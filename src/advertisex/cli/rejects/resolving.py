@@ -15,6 +15,7 @@ from advertisex.cli.options import (
     StoreOption,
     opened_store,
     settings_of,
+    store_for_marks,
 )
 from advertisex.cli.output import err, print_json, say
 from advertisex.cli.progress import progress
@@ -56,7 +57,7 @@ def resolve_rejects(
             raise ConfigurationError("--json cannot be combined with a question", hint="add --yes")
         query = _confirmed(settings, query, note, reopen=reopen)
     with (
-        opened_store(settings, read_only=False) as event_store,
+        store_for_marks(settings) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
         progress("reopening" if reopen else "resolving", None) as bar,
     ):

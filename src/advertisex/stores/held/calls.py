@@ -1,4 +1,4 @@
-"""How a call of a reading method of `EventStore` and its result travel between two processes.
+"""How a call of a method of `EventStore` and its result travel between two processes: those that read or mark rejects.
 
 A call is its arguments as a JSON object. A result is a sequence of parts: a letter, the length of the rest as eight
 bytes, and the rest. A part holds a frame in the Arrow stream format (F), a value as JSON (V), or an error (E); the
@@ -7,9 +7,10 @@ last one is empty (Z), so that a result that was cut is noticed.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from inspect import signature
 from io import BytesIO
 from struct import Struct
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 import polars as pl
@@ -17,6 +18,7 @@ import polars as pl
 from advertisex import errors
 from advertisex.errors import AdvertiseXError, StoreError
 from advertisex.limits import Limit
+from advertisex.model import Position
 from advertisex.stores.contract import EventStore
 
 #: The methods of `EventStore` that only read. Methods of `FRAMES` yield frames, those of `FRAME` return one.
@@ -31,6 +33,8 @@ VALUE = frozenset(
 #: It returns dtypes, which travel as those of a frame without rows.
 SCHEMA = frozenset({"columns"})
 READS = FRAMES | FRAME | VALUE | SCHEMA
+#: The methods that write beside commits, in transactions of their own.
+MARKS = frozenset({"mark_replayed", "mark_resolved", "take_note"})
 
 LONGEST_CALL = Limit(256_000_000, "bytes", of="a question to the process that has the store open", beyond="an error")
 
@@ -48,11 +52,11 @@ class _Failure(msgspec.Struct):
 
 def encode_call(arguments: Mapping[str, Any]) -> bytes:
     """Encode the arguments of a call."""
-    return msgspec.json.encode(dict(arguments), enc_hook=_plain)
+    return msgspec.json.encode({name: _keyed_by_text(value) for name, value in arguments.items()}, enc_hook=_plain)
 
 
 def decode_call(method: str, document: bytes) -> dict[str, Any]:
-    """Decode the arguments of a call of one of `READS`.
+    """Decode the arguments of a call of one of `READS` or `MARKS`.
 
     Raises:
         StoreError: they are not those of the method.
@@ -60,9 +64,27 @@ def decode_call(method: str, document: bytes) -> dict[str, Any]:
     hints = _hints(method)
     try:
         given = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
-        return {name: msgspec.json.decode(raw, type=hints[name], dec_hook=_special) for name, raw in given.items()}
-    except (msgspec.MsgspecError, KeyError, UnicodeDecodeError) as error:
+        arguments = {name: _decoded(raw, hints[name]) for name, raw in given.items()}
+        signature(getattr(EventStore, method)).bind(None, **arguments)
+    except (msgspec.MsgspecError, KeyError, TypeError, ValueError) as error:
         raise StoreError(f"{method}: the arguments are not valid") from error
+    return arguments
+
+
+def _keyed_by_text(value: Any) -> Any:
+    """A mapping of positions with their texts, since JSON has no other keys."""
+    if not isinstance(value, Mapping):
+        return value
+    return {str(key): str(inner) if isinstance(inner, Position) else inner for key, inner in value.items()}
+
+
+def _decoded(raw: msgspec.Raw, hint: Any) -> Any:
+    of_key, *of_value = get_args(hint) if get_origin(hint) is Mapping else (None,)
+    if of_key is not Position:
+        return msgspec.json.decode(raw, type=hint, dec_hook=_special)
+    found = msgspec.json.decode(raw, type=dict[str, str | None])
+    read = Position.read if of_value == [Position] else str
+    return {Position.read(key): None if text is None else read(text) for key, text in found.items()}
 
 
 def encode_result(method: str, call: Callable[[], Any]) -> Iterator[bytes]:

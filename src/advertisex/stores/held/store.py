@@ -3,7 +3,7 @@
 # mypy: disable-error-code="no-any-return"
 # A result has the type that the contract declares: it was decoded by it.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -12,7 +12,7 @@ import httpx
 import polars as pl
 
 from advertisex.errors import StoreBusy, StoreUnavailable
-from advertisex.model import STORED_REJECT_COLUMNS, Finding, LedgerRow, Partition
+from advertisex.model import STORED_REJECT_COLUMNS, Finding, LedgerRow, Partition, Position
 from advertisex.stores.contract import Extent, Range, RejectQuery
 from advertisex.stores.held.calls import decode_result, encode_call
 from advertisex.stores.held.place import Place
@@ -22,7 +22,7 @@ _SECONDS = 120.0
 
 
 class HeldStore:
-    """A store that another process has open for writing. It can be read only; see `EventStore` for the methods.
+    """A store that another process has open for writing. It can be read, and its rejects marked; see `EventStore`.
 
     Args:
         path: the file of the store, for errors.
@@ -43,11 +43,11 @@ class HeldStore:
         )
 
     def __getattr__(self, name: str) -> Any:
-        """Reject the methods that write."""
+        """Reject the other methods that write."""
         if name.startswith("_"):
             raise AttributeError(name)
         raise StoreBusy(
-            "another process has the store open, and it can only be read", where=str(self._path),
+            "another process has the store open, and only it can write this", where=str(self._path),
             hint="stop that process first",
         )  # fmt: skip
 
@@ -117,6 +117,15 @@ class HeldStore:
     def notes(self, kind: str) -> dict[str, bytes]:
         return self._one("notes", kind=kind)
 
+    def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
+        self._one("take_note", kind=kind, notes=notes)
+
+    def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
+        self._one("mark_replayed", replays=replays)
+
+    def mark_resolved(self, resolutions: Mapping[Position, str | None]) -> None:
+        self._one("mark_resolved", resolutions=resolutions)
+
     def period_start(self, time: datetime) -> datetime:
         return self._one("period_start", time=time)
 
@@ -124,7 +133,7 @@ class HeldStore:
         return self._one("inspect")
 
     def interrupt(self) -> None:
-        """Do nothing: nothing is written."""
+        """Do nothing: a mark does not wait."""
 
     def close(self) -> None:
         self._client.close()
