@@ -80,6 +80,7 @@ def measure(events: int, size: int, clients: int) -> dict[str, Any]:
                 partial(open_store, settings.store_url),
                 partial(open_log, settings.log_url),
                 Uploads(Path()),
+                partial(open_store, settings.store_url),
                 log,
             )
             with serving(site, WebSettings(port=0)) as address:

@@ -59,6 +59,7 @@ def site(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Site:
         partial(open_store, settings.store_url, read_only=True),
         partial(open_log, settings.log_url, create=False),
         Uploads(tmp_path_factory.mktemp("uploads")),
+        partial(open_store, settings.store_url),
     )
 
 

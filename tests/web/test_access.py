@@ -34,7 +34,7 @@ METHODS = {"GET", "POST"}
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """A site whose questions fail at once: what is let in gets a status that is not one of `denied`."""
     busy, missing = Failing(StoreBusy("another process has the store open")), Failing(LogMissing("no log"))
-    return Site(Settings(), busy, missing, Uploads(tmp_path_factory.mktemp("uploads")))
+    return Site(Settings(), busy, missing, Uploads(tmp_path_factory.mktemp("uploads")), busy)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,9 @@ PAGES = [
     *(f"{name}?from=2026-01-01" if name == "restatement" else name for name in QUESTIONS),
     *READING_PAGES,
     "rejects/show?id=ad_impressions/0/27",
+    "rejects?reason=placeholder_user_id",
+    "rejects/replay?reason=placeholder_user_id&set=user_id%3Du1",
+    "reconcile",
 ]
 SCREENS: list[tuple[Literal["light", "dark"], int]] = [("light", 1_280), ("dark", 400)]
 

@@ -19,6 +19,7 @@ from advertisex.cli.options import (
     opened_log,
     opened_store,
     settings_of,
+    store_for_marks,
 )
 from advertisex.cli.output import print_json, say
 from advertisex.cli.signals import stop_on_signals
@@ -51,6 +52,7 @@ def serve(
             partial(opened_store, settings, read_only=True),
             partial(opened_log, settings, create=False),
             Uploads(Path(folder)),
+            partial(store_for_marks, settings),
             stack.enter_context(opened_log(settings)) if settings.collector.enabled else None,
         )
         address = stack.enter_context(serving(site, web))

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import is_dataclass
 from functools import wraps
 from typing import Annotated, Any
 
@@ -44,15 +45,21 @@ def _option(parameter: Parameter, panel: str | None) -> Any:
 
 
 def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of its first parameter, a class whose fields are options, in place of it."""
-    first, *others = inspect.signature(command, eval_str=True).parameters.values()
-    own = typed(first.annotation)
+    """Give a command the options of its parameters that are classes whose fields are options, in place of these."""
+    parameters = inspect.signature(command, eval_str=True).parameters.values()
+    groups: dict[str, Any] = {one.name: one.annotation for one in parameters if is_dataclass(one.annotation)}
 
     @wraps(command)
     def run(**values: Any) -> None:
-        chosen = first.annotation(**{one.name: values.pop(one.name) for one in own})
-        command(chosen, **values)
+        chosen = {
+            name: group(**{one.name: values.pop(one.name) for one in parameters_of(group)})
+            for name, group in groups.items()
+        }
+        command(**chosen, **values)
 
-    parameters = [*own, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in others)]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # typer reads it
+    spread_out: list[inspect.Parameter] = []
+    for one in parameters:
+        own = typed(one.annotation) if one.name in groups else [one.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+        spread_out += own
+    run.__signature__ = inspect.Signature(spread_out)  # type: ignore[attr-defined] # typer reads it
     return run

@@ -18,6 +18,7 @@ from advertisex.questions.selection import Selection
 from advertisex.reporting import plotly_script
 from advertisex.reporting.page import contents_of
 from advertisex.reporting.rendering import text_of_template
+from advertisex.web import repairing
 from advertisex.web.answers import ASKED, Asked
 from advertisex.web.drawing import TEMPLATES, failed, given_in, page, question_form
 from advertisex.web.forms import form_of
@@ -51,6 +52,8 @@ def routes_of(site: Site) -> APIRouter:
     pages["rejects/show"] = partial(reject_page, site)
     for name, endpoint in pages.items():
         router.add_api_route(f"/{name}", endpoint, methods=["GET", "HEAD"])
+    for method, path, endpoint in repairing.routes_of(site):
+        router.add_api_route(path, endpoint, methods=[method])
     router.add_api_route(UPLOAD, partial(_upload, site), methods=["POST"])
     router.add_api_route("/static/{name}", _file, methods=["GET", "HEAD"])
     return router

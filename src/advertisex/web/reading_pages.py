@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from advertisex.errors import AdvertiseXError
-from advertisex.inspection.filters import ExportOptions, ShowOptions
+from advertisex.inspection.filters import ExportOptions, RejectFilters, ShowOptions
 from advertisex.inspection.reading import Tables
 from advertisex.inspection.shown_rejects import FORMATS, Shown, excerpt, shown_rejects
 from advertisex.limits import Limit
@@ -22,6 +22,7 @@ from advertisex.web.drawing import failed, given_in, page, question_form
 from advertisex.web.links import links_of
 from advertisex.web.navigation import READING_PAGES, Part, filters_of, parameters_of_parts
 from advertisex.web.query import options_from
+from advertisex.web.readings import REJECTS
 from advertisex.web.site import Site
 
 MOST_LINES = Limit(400, "lines", of="a message on the page of a reject", beyond="counted; JSON has all")
@@ -54,7 +55,7 @@ def reading_page(site: Site, name: str, request: Request) -> Response:
         blocks = [_block(site, request, part, given) for part in parts]
     except AdvertiseXError as error:
         return failed(site, request, name, error, **shown)
-    return page(site, request, "reading.html.j2", name, blocks=blocks, **shown, **_TEXTS)
+    return page(site, request, "reading.html.j2", name, blocks=blocks, chosen=_chosen(parts, given), **shown, **_TEXTS)
 
 
 def reject_page(site: Site, request: Request) -> Response:
@@ -68,6 +69,14 @@ def reject_page(site: Site, request: Request) -> Response:
     messages = [_message(one) for one in shown]
     json = f"{PREFIX}/rejects/show?{urlencode(given)}"
     return page(site, request, "reject.html.j2", "rejects", title=title, messages=messages, json=json)
+
+
+def _chosen(parts: Sequence[Part], given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """What selects the rejects of a page that can be repaired and resolved together: its filters, if it has any."""
+    if all(part.endpoint is not REJECTS for part in parts):
+        return []
+    names = {one.public_name for one in parameters_of(RejectFilters)}
+    return [pair for part in parts for pair in part.query(given) if pair[0] in names]
 
 
 def _block(site: Site, request: Request, part: Part, given: Sequence[tuple[str, str]]) -> _Block:
@@ -108,6 +117,7 @@ def _message(shown: Shown) -> dict[str, Any]:
     group = [(name, row[name]) for name in ("feed", "kind", "reason")]
     return {
         "id": visible(str(shown.id)),
+        "key": str(shown.id),
         "facts": [(name, visible(text)) for name, text in shown.facts()],
         "group": f"/rejects?{urlencode(group)}",
         "format": FORMATS[shown.explained.message.format],

@@ -1,12 +1,13 @@
 """What the dashboard and the API serve."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 
 from advertisex.errors import LogMissing
 from advertisex.inspection.place import Place
 from advertisex.logs.contract import EventLog
+from advertisex.stores.contract import EventStore
 from advertisex.web.uploads import Uploads
 
 
@@ -16,10 +17,12 @@ class Site(Place):
 
     Attributes:
         uploads: the files that clients have uploaded.
+        marks: opens the store to mark rejects, also while another process has it open.
         collecting: the log that the collector appends to; None if it is not enabled.
     """
 
     uploads: Uploads
+    marks: Callable[[], AbstractContextManager[EventStore]]
     collecting: EventLog | None = None
 
 

@@ -76,4 +76,5 @@ def site_of(settings: dict[str, Any], log: EventLog | None) -> Site:
     """A site with these settings that collects into a log, or not."""
     known = load_settings(None, settings)
     store = partial(open_store, known.store_url, read_only=True)
-    return Site(known, store, partial(open_log, known.log_url, create=False), Uploads(known.data), log)
+    marks, reading = partial(open_store, known.store_url), partial(open_log, known.log_url, create=False)
+    return Site(known, store, reading, Uploads(known.data), marks, log)

@@ -1,32 +1,27 @@
-"""Which rejects a command that writes is about."""
+"""Which rejects a command that writes is about, and what it says of those that it leaves out."""
 
 from typing import Annotated
 
 import typer
 
-from advertisex.errors import ConfigurationError
-from advertisex.inspection.filters import RejectFilters, query_of_ids
-from advertisex.stores.contract import RejectQuery
+from advertisex.cli.output import err, say
+from advertisex.inspection.replays import left_out_notes, unaffected_warnings
+from advertisex.rejects.preview import Preview
+from advertisex.rejects.repair import Applied
+from advertisex.rejects.replay import Replayed
 
 IdsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="ID", help="Reject ids, topic/partition/offset, as `list` shows them.")
 ]
 
 
-def selected(filters: RejectFilters, ids: list[str] | None, *, all_: bool) -> RejectQuery:
-    """Return the query of a command that writes: it takes IDs, filters or --all.
+def print_left_out(of: Replayed | Preview) -> None:
+    """Print what is left out, and how to include it."""
+    for note in left_out_notes(of):
+        say(note)
 
-    Raises:
-        ConfigurationError: an option is invalid, there is none of them, or one besides others.
-    """
-    query = filters.query()
-    if ids:
-        if query != RejectQuery():
-            raise ConfigurationError("IDs and filter options cannot be combined", hint="give one or the other")
-        query = query_of_ids(ids)
-    if (query == RejectQuery()) != all_:
-        raise ConfigurationError(
-            "--all cannot be combined with IDs or filters" if all_ else "no rejects selected",
-            hint="give IDs, filters (--reason, --feed, --kind, --since, --until) or --all",
-        )
-    return query
+
+def warn_of_unaffected(applied: Applied) -> None:
+    """Warn on stderr of options of a repair that apply to no message, or that can be wrong for one."""
+    for text in unaffected_warnings(applied):
+        err.print(f"warning: {text}", markup=False, soft_wrap=True)

@@ -6,8 +6,9 @@ from typing import Any
 from advertisex.cli.confirming import check_can_ask, confirm
 from advertisex.cli.options import opened_log, opened_store
 from advertisex.cli.output import out, plain, print_json
-from advertisex.cli.rejects.left_out import left_out_document, print_left_out, warn_of_unaffected
+from advertisex.cli.rejects.choosing import print_left_out, warn_of_unaffected
 from advertisex.cli.tables import print_table
+from advertisex.inspection.replays import left_out_document
 from advertisex.processing.configured import processing_of
 from advertisex.processing.log_check import check_log
 from advertisex.rejects.export import payload_fields

@@ -17,23 +17,14 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import print_json, say
 from advertisex.cli.progress import progress
-from advertisex.cli.rejects.choosing import IdsArgument, selected
-from advertisex.cli.rejects.left_out import left_out_document, print_left_out, warn_of_unaffected
+from advertisex.cli.rejects.choosing import IdsArgument, print_left_out, warn_of_unaffected
 from advertisex.cli.rejects.previewing import confirmed, show_preview
-from advertisex.cli.rejects.repairing import (
-    DecimalOption,
-    EncodingOption,
-    MapOption,
-    SetOption,
-    ThousandsOption,
-    TimeFormatOption,
-    repaired,
-)
 from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.tables import print_table
 from advertisex.cli.typed import spread
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.inspection.filters import RejectFilters
+from advertisex.inspection.replays import Repair, left_out_document, selected
 from advertisex.rejects.replay import Replayed, replay
 from advertisex.rejects.selection import Selection, choose
 from advertisex.settings.model import Settings
@@ -42,14 +33,9 @@ from advertisex.settings.model import Settings
 @spread
 def replay_rejects(
     filters: RejectFilters,
+    repair: Repair,
     ids: IdsArgument = None,
     all_: Annotated[bool, typer.Option("--all", help="All that have not been replayed yet.")] = False,
-    constant: SetOption = None,
-    rename: MapOption = None,
-    time_format: TimeFormatOption = None,
-    decimal: DecimalOption = None,
-    thousands: ThousandsOption = None,
-    encoding: EncodingOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, without sending it.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Include those already replayed or resolved.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Skip the preview and the confirmation.")] = False,
@@ -67,17 +53,7 @@ def replay_rejects(
     """
     query = selected(filters, ids, all_=all_)
     settings = settings_of(config, data=data, log=log, store=store)
-    selection = repaired(
-        query,
-        settings,
-        constant=constant,
-        rename=rename,
-        time_format=time_format,
-        decimal=decimal,
-        thousands=thousands,
-        encoding=encoding,
-        force=force,
-    )
+    selection = repair.selection(query, settings, force=force)
     if dry_run:
         show_preview(settings, selection, as_json=as_json)
         return

@@ -19,11 +19,12 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_json, say
 from advertisex.cli.progress import progress
-from advertisex.cli.rejects.choosing import IdsArgument, selected
+from advertisex.cli.rejects.choosing import IdsArgument
 from advertisex.cli.signals import stop_on_signals
 from advertisex.cli.typed import spread
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.inspection.filters import ReplayedFilters
+from advertisex.inspection.replays import selected
 from advertisex.rejects.export import resolution_document
 from advertisex.rejects.resolve import checked_note, resolvable, resolve
 from advertisex.settings.model import Settings
