@@ -21,7 +21,8 @@ _OTHERS = {
         stores.elasticsearch.search._ANSWER_BYTES logs.sqlite.rows._ROW_BYTES logs.sqlite.schema._JOURNAL_BYTES
         logs.sqlite.retention._STEP_BYTES rejects.selection._BYTES ingestion.objects.reading.BLOCK_BYTES
         ingestion.publish._BUFFER_BYTES ingestion.parquet.reader._PART_BYTES ingestion.csv.table_rows.PIECE_BYTES
-        ingestion.csv.line_blocks.BLOCK_BYTES ingestion.avro.reader._PIECE_BYTES processing.decode._TOGETHER_BYTES
+        ingestion.csv.line_blocks.BLOCK_BYTES ingestion.avro.reader._PIECE_BYTES web.pages._PART_BYTES
+        processing.decode._TOGETHER_BYTES
         analysis.attribution.journeys._MAX_PAIRS stores.duckdb.rejects.PART_BYTES stores.reject_pages.PAGE_BYTES
         stores.reject_pages.ROW_BYTES stores.duckdb.rejects._NARROW_BYTES stores.duckdb.frames._READ_BYTES
     """,

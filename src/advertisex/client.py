@@ -71,6 +71,8 @@ class Client:
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 60.0) -> None:
+        if not url.lower().startswith(("http://", "https://")):
+            raise ConfigurationError(f"{url!r} is not the address of a server", hint="use http://HOST:PORT")
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         try:
             self._http = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1/", headers=headers, timeout=timeout)
@@ -167,8 +169,11 @@ class Client:
 
     def csv(self, question: str, table: str, **options: Any) -> str:
         """One table of an answer as CSV, with the options of the question."""
-        path = question if question in ("overview", "reconcile") else f"analyze/{question}"
-        return self._request("GET", f"{quote(path)}/tables/{quote(table)}.csv", params=_query(options)).text
+        name, of = quote(question, safe=""), quote(table, safe="")
+        if "." in f"{name}{of}":  # dots would lead to another address
+            raise ConfigurationError(f"{question!r} has no table {table!r}", hint="see docs/json.md for the tables")
+        path = name if question in ("overview", "reconcile") else f"analyze/{name}"
+        return self._request("GET", f"{path}/tables/{of}.csv", params=_query(options)).text
 
     def close(self) -> None:
         """Close the connections."""

@@ -137,3 +137,23 @@ def test_options_that_do_not_fit_are_errors(stored: Stored) -> None:
     for scope in (Scope(since=datetime(2026, 1, 1)), Scope(where={"website": "a.example.com"})):
         with pytest.raises(ConfigurationError, match="the overview is about"):
             overview_of(store, scope)
+
+
+@pytest.mark.parametrize(
+    ("until", "zone"),
+    [
+        (datetime(1, 1, 1), "UTC"),
+        (datetime(1, 1, 3, 5), "Asia/Kathmandu"),
+        (datetime(9999, 12, 31, 23, 59, 59, 999_999), "Pacific/Kiritimati"),
+    ],
+)
+def test_a_day_at_an_end_of_the_calendar_is_an_error(stored: Stored, until: datetime, zone: str) -> None:
+    with pytest.raises(ConfigurationError, match="outside of the calendar"):
+        overview_of(stored(impressions=[{}]), Scope(until=until, zone=zone))
+
+
+def test_a_campaign_that_does_not_exist_is_an_error(stored: Stored) -> None:
+    store = stored(impressions=[{}])
+    for campaign in ("nope", ""):
+        with pytest.raises(AnalysisError, match="no events of today and no flights"):
+            overview_of(store, Scope(campaign=campaign))

@@ -60,20 +60,20 @@ def test_an_interrupt_during_the_import_of_a_command_ends_it_at_once(tmp_path: P
 
 def test_an_interrupt_that_passes_through_exec_has_its_exit_code(tmp_path: Path) -> None:
     """Python ends itself by SIGINT after a KeyboardInterrupt in exec(), even if that was caught."""
-    script = f"from advertisex.cli import ledger\nledger.settings_of = lambda *_, **__: exec({KILLED!r})"
+    script = f"from advertisex.cli import reading\nreading.settings_of = lambda *_, **__: exec({KILLED!r})"
     done = ended(script, tmp_path)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
 def test_an_interrupt_that_a_library_replaces_is_reported_as_one(tmp_path: Path) -> None:
     script = (
-        "from advertisex.cli import ledger\n"
+        "from advertisex.cli import reading\n"
         "def fail(*_, **__):\n"
         "    try:\n"
         f"        exec({KILLED!r})\n"
         "    except BaseException as error:\n"
         "        raise ValueError('replaced') from error\n"
-        "ledger.settings_of = fail"
+        "reading.settings_of = fail"
     )
     done = ended(script, tmp_path)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
@@ -82,7 +82,7 @@ def test_an_interrupt_that_a_library_replaces_is_reported_as_one(tmp_path: Path)
 def test_a_second_interrupt_that_a_library_replaces_is_reported_as_one(tmp_path: Path) -> None:
     """The first one asks a command that follows to stop; DuckDB replaces the exception of the second one."""
     script = (
-        "from advertisex.cli import ledger\n"
+        "from advertisex.cli import reading\n"
         "from advertisex.cli.signals import stop_on_signals\n"
         "def fail(*_, **__):\n"
         "    with stop_on_signals() as stop:\n"
@@ -92,7 +92,7 @@ def test_a_second_interrupt_that_a_library_replaces_is_reported_as_one(tmp_path:
         f"            exec({KILLED!r})\n"
         "        except BaseException as error:\n"
         "            raise RuntimeError('replaced') from error\n"
-        "ledger.settings_of = fail"
+        "reading.settings_of = fail"
     )
     done = ended(script, tmp_path)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")

@@ -41,7 +41,7 @@ def test_an_interrupt_of_a_command_is_said(cli: Cli, monkeypatch: pytest.MonkeyP
     def interrupted(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(f"advertisex.cli.{'.'.join(command).replace('list', 'listing')}.opened_store", interrupted)
+    monkeypatch.setattr("advertisex.cli.options.opened_store", interrupted)
     ended = cli(*command)
     assert (ended.code, ended.out, ended.err) == (130, "", "interrupted\n")
 

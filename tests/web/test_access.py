@@ -86,7 +86,9 @@ def kind_of(method: str, path: str) -> str:
     if path.startswith("/api/v1/uploads/") or path == "/upload":
         return "`/upload`, `/api/v1/uploads/…`: files that only serve questions"
     reads = method in ("GET", "HEAD", "OPTIONS")
-    return "`GET` and `HEAD` of all else: pages, `/api/v1/…`, `/metrics`" if reads else "any other method there"
+    return (
+        "`GET` of all else, and `HEAD` of pages: pages, `/api/v1/…`, `/metrics`" if reads else "any other method there"
+    )
 
 
 def test_every_route_lets_in_who_may_and_nobody_else(guarded: httpx.Client, quick: Site) -> None:

@@ -90,9 +90,16 @@ def test_errors_are_those_of_the_command_line(remote: Client, client: httpx.Clie
         elsewhere.ledger()
 
 
+def test_an_address_or_a_table_that_cannot_be_is_an_error(remote: Client) -> None:
+    for url in ("127.0.0.1:8470", "ftp://x", ""):
+        with pytest.raises(ConfigurationError, match="is not the address of a server"):
+            Client(url)
+    for question, table in (("performance", "../../ledger"), ("../ledger", "rows"), ("performance", "nope")):
+        with pytest.raises(ConfigurationError, match=r"no table|unknown"):
+            remote.csv(question, table)
+
+
 def test_a_server_that_is_away_is_an_error_that_names_it() -> None:
     with Client("http://127.0.0.1:1") as away, pytest.raises(StoreUnavailable, match="does not respond") as error:
         away.ledger()
     assert error.value.where == "http://127.0.0.1:1"
-    with pytest.raises(AdvertiseXError), Client("ftp://x", token="é") as wrong:
-        wrong.ledger()

@@ -54,6 +54,7 @@ def test_the_page_shows_it(client: httpx.Client, report: str) -> None:
     ("options", "detail"),
     [
         ({}, "the report has no column for campaign_id"),
+        (_OPTIONS | {"zone": "localtime"}, "unknown time zone 'localtime'"),
         (_OPTIONS | {"time_format": "%Y-%m-%d"}, "partner.csv:2"),
         (_OPTIONS | {"partner": "acme"}, "decimal cannot be combined with partner"),
         ({"partner": "acme"}, "no partner is named 'acme'"),
@@ -126,3 +127,15 @@ def test_a_form_may_upload_a_large_report(client: httpx.Client) -> None:
     answer = client.get("/api/v1/reconcile", params={"report": sent.headers["location"].partition("=")[2], **_OPTIONS})
     assert answer.status_code == 200
     assert client.post("/login", data={"form_token": token, "token": "x" * (1 << 20)}).status_code == 413
+
+
+def test_a_day_that_no_event_can_have_is_an_error(client: httpx.Client) -> None:
+    rows = b"campaign_id,date,impressions\ncmp003,9999-12-31,5\n"
+    report = client.put("/api/v1/uploads/far.csv", content=rows).json()["upload"]
+    answer = client.get("/api/v1/reconcile", params={"report": report})
+    assert answer.status_code == 400
+    assert "the day 9999-12-31, which no event can have" in answer.json()["detail"]
+
+
+def test_the_address_of_the_form_leads_to_its_page(client: httpx.Client) -> None:
+    assert client.get("/upload").headers["location"] == "/reconcile"

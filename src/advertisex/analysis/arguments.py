@@ -6,10 +6,10 @@ The command line applies the same checks under the names of its options, before 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Literal, NoReturn, TypeVar
-from zoneinfo import ZoneInfo
 
 from advertisex.errors import ConfigurationError
 from advertisex.limits import Limit
+from advertisex.settings.zones import zone_name
 
 T = TypeVar("T", bound=str)
 
@@ -88,8 +88,8 @@ def check_zone(name: object, argument: str) -> str:
         ConfigurationError: it is not one.
     """
     try:
-        return ZoneInfo(name).key if isinstance(name, str) else _no_zone(name, argument)
-    except (ValueError, OSError, KeyError):
+        return zone_name(name) if isinstance(name, str) else _no_zone(name, argument)
+    except ValueError:
         return _no_zone(name, argument)
 
 

@@ -88,7 +88,7 @@ class Selection:
             option = "" if self.currency is None else "--currency: "
             raise ConfigurationError(
                 f"{option}amounts cannot be converted to {currency} without exchange rates",
-                hint="set analysis.rates in the settings, or add --rates FILE to `advertisex analyze`",
+                hint="set analysis.rates in the settings; on the command line, `--rates FILE` does the same",
             )
         return Conversion(currency, read_rates(file), str(file))
 

@@ -2,25 +2,12 @@
 
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
 from advertisex.feeds.words import ISO_4217
 from advertisex.settings.section import Section
-
-
-def zone_name(name: str) -> str:
-    """Check the name of a time zone.
-
-    Raises:
-        ValueError: it is unknown.
-    """
-    try:
-        ZoneInfo(name)
-    except (ValueError, OSError, KeyError) as error:
-        raise ValueError(f"unknown time zone {name!r}; expected an IANA name such as Europe/Paris") from error
-    return name
+from advertisex.settings.zones import zone_name
 
 
 def _currency(code: str) -> str:

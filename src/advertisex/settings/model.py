@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from advertisex.settings.alerts import AlertSettings
-from advertisex.settings.analysis import AnalysisSettings, zone_name
+from advertisex.settings.analysis import AnalysisSettings
 from advertisex.settings.collector import CollectorSettings
 from advertisex.settings.durations import Duration
 from advertisex.settings.environment import PREFIX, Environment
@@ -18,6 +18,7 @@ from advertisex.settings.secrets import Secret, SecretText, is_reference
 from advertisex.settings.section import FeedName, Section, TimeFormat, without_flags
 from advertisex.settings.sources import ApiSettings, PartnerSettings, SourceSettings, unique_names
 from advertisex.settings.web import WebSettings
+from advertisex.settings.zones import zone_name
 
 #: Messages per batch. The row group size of DuckDB, so that a commit writes whole groups; small enough to bound memory.
 BATCH_SIZE = 122_880

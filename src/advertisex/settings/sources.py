@@ -8,10 +8,10 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from advertisex.settings.analysis import zone_name
 from advertisex.settings.durations import Duration, Wait
 from advertisex.settings.secrets import Secret, SecretText, is_reference, resolved
 from advertisex.settings.section import FeedName, Section, TimeFormat, with_type
+from advertisex.settings.zones import zone_name
 
 #: Schemes of object stores, and of all URLs that a source can have.
 OBJECT_STORES = ("s3", "gs", "az")

@@ -54,6 +54,7 @@ def routes_of(site: Site) -> APIRouter:
         router.add_api_route(f"/{name}", endpoint, methods=["GET", "HEAD"])
     for method, path, endpoint in repairing.routes_of(site):
         router.add_api_route(path, endpoint, methods=[method])
+    router.add_api_route(UPLOAD, lambda: RedirectResponse("/reconcile", HTTPStatus.SEE_OTHER), methods=["GET"])
     router.add_api_route(UPLOAD, partial(_upload, site), methods=["POST"])
     router.add_api_route("/static/{name}", _file, methods=["GET", "HEAD"])
     return router

@@ -58,10 +58,17 @@ def overview(
     """
     _check_whole(scope)
     scope = check_scope(scope, store, ["impressions", "clicks"])
-    at = last_event(store, scope.as_of) if scope.until is None else scope.until - timedelta.resolution
-    if at is None:
+    try:
+        at = last_event(store, scope.as_of) if scope.until is None else scope.until - timedelta.resolution
+        today = None if at is None else Today.of(store, scope, at)
+    except OverflowError as error:
+        raise ConfigurationError(
+            "until (--until): the day, or that a week before, is outside of the calendar", hint="use another time"
+        ) from error
+    if at is None or today is None:
         raise AnalysisError("no events found", where=scope.text(), hint="process events first")
-    today = Today.of(store, scope, at)
+    at_risk = _at_risk(store, scope, at, alerts)
+    _check_known(scope, today, flights_of(store, scope).rows)
     return Answer(
         question="overview",
         definition=DEFINITION,
@@ -70,7 +77,7 @@ def overview(
         computed_from=today.own.rows,
         parameters={"previous": [today.before.since, today.before.until]},
         facts={"at": at, "balanced": balanced, "last_commit": scope.as_of, "lag": lag, **_last_hour(store, scope)},
-        tables=_tables(today, _at_risk(store, scope, at, alerts), alerts),
+        tables=_tables(today, at_risk, alerts),
         charts=_charts(today),
         notes=today.own.notes,
         lookback=timedelta(days=7) + ANSWER_WINDOW,
@@ -85,6 +92,19 @@ def _check_whole(scope: Scope) -> None:
     if scope.where:
         raise ConfigurationError(
             "where (--where): the overview is about whole campaigns", hint="leave it out, or use --campaign"
+        )
+
+
+def _check_known(scope: Scope, today: Today, flights: pl.DataFrame) -> None:
+    """Check that a campaign exists: one that is misspelled would look as if it were without risk.
+
+    Raises:
+        AnalysisError: it has neither events on the two days nor a flight.
+    """
+    has_events = any(any(measures.rows.values()) for measures in (today.own, today.previous))
+    if scope.campaign is not None and not has_events and scope.campaign not in flights["campaign_id"]:
+        raise AnalysisError(
+            "no events of today and no flights found", where=scope.text(), hint="check the name of the campaign"
         )
 
 

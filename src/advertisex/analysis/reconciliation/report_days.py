@@ -9,7 +9,10 @@ import polars as pl
 from advertisex.analysis.calendar import local_day, midnight
 from advertisex.analysis.reconciliation.partner_report import PartnerReport
 from advertisex.analysis.scope import Scope
-from advertisex.errors import AnalysisError
+from advertisex.errors import AnalysisError, SourceError
+
+#: The days at the ends of the calendar begin or end outside of it in some time zones.
+_FIRST, _LAST = date.min + timedelta(days=2), date.max - timedelta(days=2)
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,15 @@ def days_of(report: PartnerReport, scope: Scope) -> ReportDays:
 
     Raises:
         AnalysisError: there are none.
+        SourceError: the report has a day at an end of the calendar.
     """
     rows = report.rows
     if scope.campaign is not None:
         rows = rows.filter(pl.col("campaign_id") == scope.campaign)
     known: tuple[Any, Any] = report.rows["day"].min(), report.rows["day"].max()
+    for day in known:
+        if not _FIRST < day < _LAST:
+            raise SourceError(f"the report has the day {day}, which no event can have", where=report.name)
     first: Any = rows["day"].min()
     last: Any = rows["day"].max()
     if scope.since is not None:
