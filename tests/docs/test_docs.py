@@ -24,6 +24,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -156,7 +157,20 @@ class Desk:
         return status, [line.rstrip() for line in text.splitlines()]
 
     def run_bash(self, command: str) -> tuple[int, list[str]]:
-        return self.run("bash", "-c", self.here(command))
+        ended = self.run("bash", "-c", self.here(command))
+        if PORT in command and re.search(r"&\)|&\s*$", command):
+            self._await_server()
+        return ended
+
+    def _await_server(self) -> None:
+        """Wait until a server that a page has started in the background listens."""
+        deadline = time.monotonic() + SECONDS
+        while True:
+            with socket.socket() as client:
+                if client.connect_ex(("127.0.0.1", int(self.replacements[PORT]))) == 0:
+                    return
+            assert time.monotonic() < deadline, "the server of the page does not listen"
+            time.sleep(0.05)
 
     def here(self, text: str) -> str:
         """Replace the port, servers and names in a text of the page."""

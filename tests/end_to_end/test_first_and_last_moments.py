@@ -41,7 +41,8 @@ def test_an_interrupt_of_a_command_is_said(cli: Cli, monkeypatch: pytest.MonkeyP
     def interrupted(*_: Any, **__: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr("advertisex.cli.options.opened_store", interrupted)
+    for module in ("options", "rejects.listing"):
+        monkeypatch.setattr(f"advertisex.cli.{module}.opened_store", interrupted)
     ended = cli(*command)
     assert (ended.code, ended.out, ended.err) == (130, "", "interrupted\n")
 
