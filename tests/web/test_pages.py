@@ -24,6 +24,7 @@ PAGES = [
     "rejects/show?id=ad_impressions/0/27",
     "rejects?reason=placeholder_user_id",
     "rejects/replay?reason=placeholder_user_id&set=user_id%3Du1",
+    "rejects/resolve?reason=placeholder_user_id",
     "reconcile",
 ]
 SCREENS: list[tuple[Literal["light", "dark"], int]] = [("light", 1_280), ("dark", 400)]

@@ -91,9 +91,17 @@ def test_what_was_not_shown_is_not_replayed(served: httpx.Client, folder: Path) 
     assert [row["id"] for row in rejects(folder, "--replayed")] == ["ad_impressions/0/1"]
 
 
-def test_rejects_are_resolved_with_a_note(served: httpx.Client, folder: Path) -> None:
-    fields = {"reason": "bad_timestamp", "note": "a test of ours", "form_token": token_of(served)}
-    done = served.post("/rejects/resolve", data=fields)
+def test_rejects_are_counted_and_then_resolved_with_a_note(served: httpx.Client, folder: Path) -> None:
+    asked = served.get("/rejects/resolve", params={"reason": "bad_timestamp"}).text
+    assert "Resolve 1 reject" in asked
+    assert rejects(folder, "--resolved") == []
+    counted_until = asked.partition('name="as_of" value="')[2].partition('"')[0]
+    (folder / "more.ndjson").write_text(json.dumps(EVENT | {"user_id": "u9", "timestamp": "6.1.2026 9:00"}))
+    for arguments in (["ingest", "impressions", "more.ndjson"], ["process"]):
+        subprocess.run([program(), *arguments], cwd=folder, check=True, capture_output=True)
+
+    fields = {"reason": "bad_timestamp", "as_of": counted_until, "note": "a test of ours"}
+    done = served.post("/rejects/resolve", data=fields | {"form_token": token_of(served)})
     assert (done.status_code, done.headers["location"]) == (303, "/rejects?reason=bad_timestamp&resolved=true")
     assert "a test of ours" in served.get("/rejects/show", params={"id": "ad_impressions/0/1"}).text
     assert [row["id"] for row in rejects(folder, "--resolved")] == ["ad_impressions/0/1"]
@@ -116,6 +124,12 @@ def test_an_error_changes_nothing(served: httpx.Client, folder: Path, fields: di
     assert response.status_code in (400, 404)
     assert text.lower() in response.text.lower()
     assert rejects(folder, "--replayed") == []
+
+
+@pytest.mark.parametrize("more", ["", "&replayed=true", "&replayed=false", "&resolved=true"])
+def test_a_page_of_some_rejects_offers_nothing_about_others(served: httpx.Client, more: str) -> None:
+    page = served.get(f"/rejects?reason=bad_timestamp{more}").text
+    assert ("Resolve these rejects" in page) == (more == "")
 
 
 def test_only_an_operator_changes_anything_and_is_recorded(own: Site, folder: Path) -> None:

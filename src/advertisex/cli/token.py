@@ -24,7 +24,7 @@ def token(
         str,
         typer.Argument(
             metavar="ROLE",
-            help="viewer: reads everything; operator: also replays, erases and changes; ingest: only sends events.",
+            help="viewer: reads everything; operator: also repairs, replays and resolves; ingest: only sends events.",
         ),
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="Name of its holder: a-z, 0-9, _ and -.")],

@@ -9,7 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from advertisex.errors import AdvertiseXError
-from advertisex.inspection.filters import ExportOptions, RejectFilters, ShowOptions
+from advertisex.inspection.filters import ExportOptions, ListedFilters, RejectFilters, ShowOptions
 from advertisex.inspection.reading import Tables
 from advertisex.inspection.shown_rejects import FORMATS, Shown, excerpt, shown_rejects
 from advertisex.limits import Limit
@@ -72,11 +72,16 @@ def reject_page(site: Site, request: Request) -> Response:
 
 
 def _chosen(parts: Sequence[Part], given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What selects the rejects of a page that can be repaired and resolved together: its filters, if it has any."""
-    if all(part.endpoint is not REJECTS for part in parts):
-        return []
+    """What selects the rejects of a page that can be repaired and resolved together: its filters, if it has any.
+
+    A page of only replayed, not replayed or resolved ones offers neither: that would be about others, too.
+    """
+    pairs = [pair for part in parts if part.endpoint is REJECTS for pair in part.query(given)]
     names = {one.public_name for one in parameters_of(RejectFilters)}
-    return [pair for part in parts for pair in part.query(given) if pair[0] in names]
+    more = {one.public_name for one in parameters_of(ListedFilters)} - names
+    if any(name in more for name, _ in pairs):
+        return []
+    return [pair for pair in pairs if pair[0] in names]
 
 
 def _block(site: Site, request: Request, part: Part, given: Sequence[tuple[str, str]]) -> _Block:

@@ -20,7 +20,7 @@ from advertisex.questions.time_text import parse_time
 from advertisex.rejects.pretty import one_line
 from advertisex.rejects.preview import Preview, preview
 from advertisex.rejects.replay import Replayed, replay
-from advertisex.rejects.resolve import resolve
+from advertisex.rejects.resolve import resolvable, resolve
 from advertisex.rejects.selection import Selection
 from advertisex.reporting.cells import visible
 from advertisex.reporting.columns import columns_of
@@ -80,8 +80,6 @@ def replay_page(site: Site, request: Request) -> Response:
             seen = preview(store, selection, processing_of(site.settings).policy, _EXAMPLES)
     except AdvertiseXError as error:
         return failed(site, request, "rejects", error, **shown)
-    assert selection.query.as_of is not None
-    confirmed = [*(pair for pair in given if pair[0] != "as_of"), ("as_of", f"{selection.query.as_of.isoformat()}Z")]
     return page(
         site,
         request,
@@ -91,7 +89,7 @@ def replay_page(site: Site, request: Request) -> Response:
         examples=_examples(seen, selection),
         messages=seen.messages,
         notes=_notes(seen),
-        hidden=confirmed,
+        hidden=_pinned(given, selection.query),
         most=MOST_ROWS,
         **shown,
     )
@@ -106,6 +104,19 @@ def replay_now(site: Site, request: Request) -> Response:
     except AdvertiseXError as error:
         return failed(site, request, "rejects", error, title="Repair and replay")
     return page(site, request, "replayed.html.j2", "rejects", title="Replayed", done=done, notes=_notes(done))
+
+
+def resolve_page(site: Site, request: Request) -> Response:
+    """Say how many rejects would be marked as dealt with, and ask for a note."""
+    given = given_in(request)
+    try:
+        query = _group(_Chosen, options_from(given, parameters_of(_Chosen))).query()
+        with site.store() as store:
+            query = replace(query, as_of=store.settled())
+            count = int(store.reject_counts(resolvable(query, reopen=False))["count"].sum())
+    except AdvertiseXError as error:
+        return failed(site, request, "rejects", error, title="Resolve")
+    return page(site, request, "resolve.html.j2", "rejects", title="Resolve", count=count, hidden=_pinned(given, query))
 
 
 def resolve_now(site: Site, request: Request) -> Response:
@@ -125,6 +136,12 @@ def _fields(request: Request) -> list[tuple[str, str]]:
     """The fields of a form that have a text."""
     fields = form_of(request).multi_items()
     return [(name, value) for name, value in fields if isinstance(value, str) and value and name != FIELD]
+
+
+def _pinned(given: Sequence[tuple[str, str]], query: RejectQuery) -> list[tuple[str, str]]:
+    """The fields of a form that confirms: about the rejects that were counted, without those that come later."""
+    assert query.as_of is not None
+    return [*(pair for pair in given if pair[0] != "as_of"), ("as_of", f"{query.as_of.isoformat()}Z")]
 
 
 def _group(kind: type[T], options: Mapping[str, Any]) -> T:
@@ -165,5 +182,6 @@ def routes_of(site: Site) -> list[tuple[str, str, Callable[[Request], Response]]
     return [
         ("GET", "/rejects/replay", partial(replay_page, site)),
         ("POST", "/rejects/replay", partial(replay_now, site)),
+        ("GET", "/rejects/resolve", partial(resolve_page, site)),
         ("POST", "/rejects/resolve", partial(resolve_now, site)),
     ]
