@@ -502,6 +502,14 @@ def test_the_parts_of_a_range_add_up(
         assert {c: a for c, a in amounts.items() if a} == {c: a for c, a in whole[name].items() if a}
 
 
+@pytest.mark.parametrize("by", [None, "day", "week", "month"])
+@pytest.mark.parametrize(("day", "zone"), [(1, "UTC"), (1, "Pacific/Kiritimati"), (2, "Pacific/Pago_Pago")])
+def test_nothing_precedes_the_calendar(stored: Stored, by: str | None, day: int, zone: str) -> None:
+    store = shop(stored, impressions=[{}])
+    scope = Scope(datetime(1, 1, day), datetime(9999, 12, 30), zone=zone)
+    assert performance(store, scope, by=by).parameters["previous"] is None
+
+
 @pytest.mark.parametrize("by", ["hour", "value", "user_id", "transaction_id", "nothing", 7])
 def test_what_cannot_be_grouped_by_is_an_error(stored: Stored, by: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"by \(--by\)"):

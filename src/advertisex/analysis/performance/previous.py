@@ -21,6 +21,13 @@ def previous_scope(scope: Scope, by: Breakdown) -> Scope | None:
     By a calendar period, that is the period before the first one. Otherwise it is the range of the same length before,
     in the clock time of the zone: the week before a week has as many days, also if the clocks change.
     """
+    try:
+        return _before(scope, by)
+    except OverflowError:  # nothing precedes the calendar
+        return None
+
+
+def _before(scope: Scope, by: Breakdown) -> Scope | None:
     if scope.since is None:
         return None
     if by.period is not None:
@@ -33,10 +40,7 @@ def previous_scope(scope: Scope, by: Breakdown) -> Scope | None:
     since, until = (
         time.replace(tzinfo=UTC).astimezone(zone).replace(tzinfo=None) for time in (scope.since, scope.until)
     )
-    try:
-        begin = (since - (until - since)).replace(tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
-    except OverflowError:
-        return None
+    begin = (since - (until - since)).replace(tzinfo=zone).astimezone(UTC).replace(tzinfo=None)
     return replace(scope, since=begin, until=scope.since)
 
 
