@@ -62,9 +62,10 @@ class KafkaFetcher:
         where = f"{topic}/{partition}/{offset}"
         try:
             consumer = self._connected()
-            low, high = consumer.get_watermark_offsets(
-                TopicPartition(topic, partition), timeout=self._cluster.timeouts.request
-            )
+            ends = self._ends(consumer, topic, partition)
+            if ends is None:
+                return [], offset, 0
+            low, high = ends
             start = max(offset, low)  # messages deleted by retention are a gap
             if start >= high:
                 return [], start, start - offset
@@ -74,12 +75,27 @@ class KafkaFetcher:
             finally:
                 consumer.unassign()
         except KafkaException as error:
-            reason = kafka_error(error)
-            if reason is not None and reason.code() in _ABSENT:
+            if _is_absent(error):  # deleted meanwhile
                 return [], offset, 0
             if self._consumer is not None:
                 self._consumer.poll(0)  # runs `error_cb`
             raise self._cluster.failure("cannot read the event log", error, self._client_errors, where=where) from error
+
+    def _ends(self, consumer: Consumer, topic: str, partition: int) -> tuple[int, int] | None:
+        """The first offset and the end of a partition; None if it does not exist.
+
+        The client remembers for a moment that a topic was absent, so the brokers are asked before this is believed.
+        """
+        timeout = self._cluster.timeouts.request
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
+        except KafkaException as error:
+            if not _is_absent(error):
+                raise
+        known = consumer.list_topics(topic, timeout=timeout).topics.get(topic)
+        if known is None or partition not in known.partitions:
+            return None
+        return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=timeout)
 
     def _connected(self) -> Consumer:
         if self._consumer is None:
@@ -110,3 +126,8 @@ class KafkaFetcher:
             start = (message.offset() or 0) + 1
             deadline = time.monotonic() + self._cluster.timeouts.request
         return taken, start
+
+
+def _is_absent(error: KafkaException) -> bool:
+    reason = kafka_error(error)
+    return reason is not None and reason.code() in _ABSENT

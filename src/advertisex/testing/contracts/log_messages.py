@@ -107,6 +107,14 @@ class LogMessages(LogFixtures):
         assert len(batch) == 0
         assert batch.span == Span(topic, 0, 0, 0)
 
+    def test_a_topic_is_read_as_soon_as_it_exists(self, log: EventLog, new_topic: Callable[[], str]) -> None:
+        """A client may remember for a moment that a topic was absent."""
+        for _ in range(5):
+            topic = new_topic()
+            assert len(log.read(topic, 0, 0, 10)) == 0
+            log.append(topic, [b"a"])
+            assert list(log.read(topic, 0, 0, 10).payloads) == [b"a"]
+
     def test_a_read_is_bounded_by_bytes(self, log: EventLog, topic: str) -> None:
         message = bytes(2**20)
         count = READ_BYTES // len(message) + 3
