@@ -45,26 +45,26 @@ _AGENT = (
 )
 
 
-def build(path: Path, impressions: int, bids_rate: float = 0.2) -> None:
+def build(path: Path, served_impressions: int, bids_rate: float = 0.2) -> None:
     """Fill a new store. Per impression there are 0.1 clicks, 0.01 conversions and so many bids.
 
     Each day's arrivals are one commit per feed, so that the store has a history.
     """
     random = np.random.default_rng(1)
-    served = _impressions(random, impressions)
-    bids = _bids(random, served, round(impressions * bids_rate))
-    clicked = _after(random, served, impressions // 10, seconds=20)
-    converted = _after(random, clicked, impressions // 100, seconds=3_600)
+    served = impressions(random, served_impressions)
+    bids = _bids(random, served, round(served_impressions * bids_rate))
+    clicked = _after(random, served, served_impressions // 10, seconds=20)
+    converted = _after(random, clicked, served_impressions // 100, seconds=3_600)
     clicks = pl.concat([_clicks_feed(random, clicked, "click"), _clicks_feed(random, converted, "purchase")])
     feeds = {"impressions": served, "clicks": clicks, "bids": bids}
     starts = dict.fromkeys(feeds, 0)
     with DuckdbStore(path) as store:
-        store.import_catalogue(_catalogue(), _flights(impressions))
+        store.import_catalogue(_catalogue(), _flights(served_impressions))
         days = zip(*(_by_day_of_arrival(random, events) for events in feeds.values()), strict=True)
         for number, day in enumerate(days, 1):
             end = datetime(2026, 3, 1) + timedelta(days=number)
             for name, arrived in zip(feeds, day, strict=True):
-                outcome = _outcome(name, arrived, starts[name], end)
+                outcome = outcome_of(name, arrived, starts[name], end)
                 store.commit(outcome)
                 starts[name] = outcome.span.end
 
@@ -89,7 +89,8 @@ def _catalogue() -> pl.DataFrame:
     ).sort("creative_id")
 
 
-def _impressions(random: np.random.Generator, count: int) -> pl.DataFrame:
+def impressions(random: np.random.Generator, count: int) -> pl.DataFrame:
+    """Impressions of the whole month, by time."""
     campaign = _power(random, CAMPAIGNS, 1.1, count)
     creative = campaign + CAMPAIGNS * random.integers(0, CREATIVES // CAMPAIGNS, count)
     known = pl.col("creative") >= _UNKNOWN_CREATIVES
@@ -119,7 +120,7 @@ def _impressions(random: np.random.Generator, count: int) -> pl.DataFrame:
 def _bids(random: np.random.Generator, served: pl.DataFrame, count: int) -> pl.DataFrame:
     """Bids: a fifth of them won an impression, each of the others lost a separate auction."""
     won = _sample(random, served, count // 5).with_columns(pl.col("event_time") - pl.duration(milliseconds=300))
-    lost = _impressions(random, count - len(won)).with_columns(auction_id=pl.format("lost-{}", "auction_id"))
+    lost = impressions(random, count - len(won)).with_columns(auction_id=pl.format("lost-{}", "auction_id"))
     return (
         pl.concat([won, lost])
         .drop("user_agent")
@@ -172,7 +173,7 @@ def _by_day_of_arrival(random: np.random.Generator, events: pl.DataFrame) -> Ite
         yield sent[first:last]
 
 
-def _outcome(name: str, arrived: pl.DataFrame, start: int, end: datetime) -> Outcome:
+def outcome_of(name: str, arrived: pl.DataFrame, start: int, end: datetime) -> Outcome:
     """A day's events as processing returns them, plus some undecodable messages; the day ends at `end`."""
     feed = FEEDS[name]
     offset = pl.int_range(start, start + len(arrived), dtype=pl.Int64, eager=True).alias("offset")

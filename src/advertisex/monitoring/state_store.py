@@ -12,14 +12,14 @@ from advertisex.monitoring.rules import Key
 from advertisex.monitoring.states import State, States
 from advertisex.stores.contract import EventStore
 
-_ALERTS, _EVALUATED = "alerts", "alerts-evaluated"
+ALERTS, _EVALUATED = "alerts", "alerts-evaluated"
 #: Stores may limit the length of keys.
 _MAX_KEY_BYTES = 100
 
 
 def load_states(store: EventStore) -> dict[Key, State]:
     """Load the states of all alerts."""
-    states = (msgspec.json.decode(document, type=State) for document in store.notes(_ALERTS).values())
+    states = (msgspec.json.decode(document, type=State) for document in store.notes(ALERTS).values())
     return {state.key: state for state in states}
 
 
@@ -37,7 +37,7 @@ def save_states(store: EventStore, before: States, after: States) -> None:
     changed: dict[str, bytes | None] = {_name(key): None for key in before if key not in after}
     changed |= {_name(key): msgspec.json.encode(state) for key, state in after.items() if before.get(key) != state}
     if changed:
-        store.take_note(_ALERTS, changed)
+        store.take_note(ALERTS, changed)
 
 
 class Evaluated(NamedTuple):

@@ -1,8 +1,10 @@
 """Answers the questions that URLs ask."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from advertisex.analysis.answer import Answer
@@ -10,7 +12,9 @@ from advertisex.questions.asking import Inquiry, Question
 from advertisex.questions.definitions import QUESTIONS
 from advertisex.questions.option import Parameter, parameters_of
 from advertisex.questions.selection import Selection
+from advertisex.settings.analysis import AnalysisSettings
 from advertisex.web import overview, reconcile
+from advertisex.web.kept import Bound, state_of
 from advertisex.web.query import options_from
 from advertisex.web.site import Site
 
@@ -33,7 +37,7 @@ class Asked:
     path: str
     summary: str
     own: tuple[Parameter, ...]
-    bound: Callable[[Site, dict[str, Any]], AbstractContextManager[Question]]
+    bound: Callable[[Site, dict[str, Any]], AbstractContextManager[Bound]]
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -47,19 +51,29 @@ class Asked:
             ConfigurationError: an option is invalid.
             AdvertiseXError: it cannot be answered.
         """
-        options = options_from(query, self.parameters)
+        pairs = list(query)
+        options = options_from(pairs, self.parameters)
         own = {one.name: options.pop(one.name) for one in self.own}
-        with self.bound(site, own) as question:
+        with self.bound(site, own) as (question, beside):
+            files = _files_of(site.settings.analysis)
             inquiry = Inquiry.of(question, Selection(**options), site.settings.analysis)
             with site.store() as store:
-                return inquiry.answer(store)
+                state = (state_of(store), beside, files)
+                return site.kept.answer(self._asked(pairs), state, partial(inquiry.answer, store))
+
+    def soon(self, site: Site, query: Sequence[tuple[str, str]]) -> tuple[Answer, bool]:
+        """Like `answer`, but if that takes long, return the one before: see `Kept.soon`."""
+        return site.kept.soon(self._asked(query), partial(self.answer, site, query))
+
+    def _asked(self, query: Sequence[tuple[str, str]]) -> Hashable:
+        return (self.name, *sorted(query))
 
 
 def _of_store(name: str, question: Callable[..., Question]) -> Asked:
     """A question about the store alone."""
 
-    def bound(site: Site, own: dict[str, Any]) -> AbstractContextManager[Question]:
-        return nullcontext(question(**own))
+    def bound(site: Site, own: dict[str, Any]) -> AbstractContextManager[Bound]:
+        return nullcontext(Bound(question(**own)))
 
     return Asked(name, f"analyze/{name}", question.__doc__ or "", tuple(parameters_of(question)), bound)
 
@@ -69,3 +83,16 @@ ASKED = {name: _of_store(name, question) for name, question in QUESTIONS.items()
     "overview": Asked("overview", "overview", overview.SUMMARY, (), overview.bound),
     "reconcile": Asked("reconcile", "reconcile", reconcile.SUMMARY, reconcile.PARAMETERS, reconcile.bound),
 }
+
+
+def _files_of(settings: AnalysisSettings) -> Hashable:
+    """The state of the files that the settings of the analysis name."""
+    return tuple(_changed(path) for path in (settings.rates, settings.data_centres) if path is not None)
+
+
+def _changed(path: Path) -> Hashable:
+    try:
+        found = path.stat()
+    except OSError:  # it is reported where it is read
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -1,7 +1,7 @@
 """Puts the dashboard, the API and the collector together."""
 
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
@@ -28,8 +28,8 @@ from advertisex.web.roles import PIXELS
 from advertisex.web.site import Site
 from advertisex.web.visitors import Visitors
 
-#: Questions that are answered at the same time; each may take a gigabyte.
-_AT_ONCE = 2
+#: Requests that are handled at the same time; those that compute an answer have a lower bound, see `Kept`.
+_AT_ONCE = 8
 
 
 def app_of(
@@ -63,7 +63,7 @@ def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> F
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # its page loads scripts from elsewhere
         redoc_url=None,
-        lifespan=lifespan,
+        lifespan=at_most(_AT_ONCE),
     )
     add_handlers(app)
     app.include_router(collector.routes_of(site))  # first: the addresses are tried in this order
@@ -94,8 +94,12 @@ def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> F
     return app
 
 
-@asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Bound the number of requests that are answered at the same time."""
-    current_default_thread_limiter().total_tokens = _AT_ONCE
-    yield
+def at_most(requests: int) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    """Return the lifespan of an application that handles at most so many requests at the same time."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current_default_thread_limiter().total_tokens = requests
+        yield
+
+    return lifespan

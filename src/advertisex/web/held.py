@@ -14,10 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from advertisex.stores.contract import EventStore
 from advertisex.stores.held.calls import LONGEST_CALL, MARKS, READS, decode_call, encode_result
 from advertisex.stores.held.place import listening
-from advertisex.web.app import lifespan
+from advertisex.web.app import at_most
 from advertisex.web.guard import Guard
 from advertisex.web.problems import add_handlers, problem
 from advertisex.web.server import running
+
+#: Calls that are answered at the same time: they share the machine with the pipeline.
+_AT_ONCE = 2
 
 _LOG = structlog.get_logger(__name__)
 
@@ -47,7 +50,7 @@ def app_of_store(store: EventStore, token: str = "") -> Guard:
         store: the store.
         token: what requests must carry; empty if the socket lets in nobody else.
     """
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=at_most(_AT_ONCE))
     add_handlers(app)
     expected = f"Bearer {token}".encode()
 

@@ -23,7 +23,7 @@ from advertisex.web.answers import ASKED, Asked
 from advertisex.web.drawing import TEMPLATES, failed, given_in, page, question_form
 from advertisex.web.forms import form_of
 from advertisex.web.links import card_links, links_of
-from advertisex.web.navigation import READING_PAGES
+from advertisex.web.navigation import OVERVIEW, READING_PAGES
 from advertisex.web.reading_pages import reading_page, reject_page
 from advertisex.web.responses import tagged
 from advertisex.web.roles import UPLOAD
@@ -79,7 +79,7 @@ def _question(site: Site, asked: Asked, request: Request) -> Response:
     offered = [one for one in asked.parameters if one.public_name not in WITHOUT.get(name, ())]
     form = {"form": question_form(offered, given, _FILTERS)}
     try:
-        answer = asked.answer(site, given)
+        answer, is_before = asked.soon(site, given) if asked.name == OVERVIEW else (asked.answer(site, given), False)
     except AdvertiseXError as error:
         return failed(site, request, name, error, title=name.capitalize(), **form)
     links = {table.name: links_of(site, table, []) for table in answer.tables}
@@ -89,6 +89,7 @@ def _question(site: Site, asked: Asked, request: Request) -> Response:
         "question.html.j2",
         name,
         **contents_of(answer),
+        is_before=is_before,
         **form,
         **_addresses(asked, given, answer),
         links=links,

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from advertisex.errors import SourceError
-from advertisex.questions.asking import Question
 from advertisex.questions.option import Option, parameters_of
 from advertisex.questions.reading import file_options
 from advertisex.questions.reconcile import Terms, reconciliation, report_of
-from advertisex.web.site import Site, log_of
+from advertisex.web.kept import Bound
+from advertisex.web.site import Site, ends_of, log_of
 
 SUMMARY = "Compare a partner's report with our numbers by campaign and day, and explain the gaps."
 
@@ -26,7 +26,7 @@ PARAMETERS = tuple(one for group in _GROUPS for one in parameters_of(group))
 
 
 @contextmanager
-def bound(site: Site, own: dict[str, Any]) -> Iterator[Question]:
+def bound(site: Site, own: dict[str, Any]) -> Iterator[Bound]:
     """Read the report, and bind the question to it and to the log.
 
     Raises:
@@ -40,4 +40,4 @@ def bound(site: Site, own: dict[str, Any]) -> Iterator[Question]:
     except SourceError as error:  # says nothing of where the server keeps the file
         raise SourceError(error.what, where=error.where.removeprefix(f"{path.parent}/"), hint=error.hint) from error
     with log_of(site) as log:
-        yield reconciliation(found, terms, site.settings, log)
+        yield Bound(reconciliation(found, terms, site.settings, log), ends_of(site, log))

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from advertisex.errors import LogMissing
 from advertisex.inspection.place import Place
 from advertisex.logs.contract import EventLog
+from advertisex.model import Partition
+from advertisex.settings.feeds import configured_feeds
 from advertisex.stores.contract import EventStore
+from advertisex.web.kept import Kept
 from advertisex.web.uploads import Uploads
 
 
@@ -19,11 +22,13 @@ class Site(Place):
         uploads: the files that clients have uploaded.
         marks: opens the store to mark rejects, also while another process has it open.
         collecting: the log that the collector appends to; None if it is not enabled.
+        kept: answers that need not be computed again.
     """
 
     uploads: Uploads
     marks: Callable[[], AbstractContextManager[EventStore]]
     collecting: EventLog | None = None
+    kept: Kept = field(default_factory=Kept)
 
 
 @contextmanager
@@ -35,3 +40,9 @@ def log_of(site: Site) -> Iterator[EventLog | None]:
         except LogMissing:
             log = None
         yield log
+
+
+def ends_of(site: Site, log: EventLog | None) -> tuple[tuple[Partition, int], ...]:
+    """The end offsets of the feeds' partitions; none without a log."""
+    topics = [feed.topic for feed in configured_feeds(site.settings).values()]
+    return () if log is None else tuple(log.end_offsets(topics).items())
