@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-_PERCENT = re.compile(r"(.*[ _])?(ctr|cvr|rate|share|pace)([ _](low|high))?")
+_PERCENT = re.compile(r"(.*[ _])?(ctr|cvr|rate|share|pace)([ _](low|high|previous))?")
 _SECONDS = "_seconds"
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 

@@ -9,9 +9,6 @@ _WORDS = {
     "click_cvr": "CVR after a click",
     "click_conversions": "conversions after a click",
     "creative_id": "creative",
-    "ctr": "CTR",
-    "cvr": "CVR",
-    "ecpm": "eCPM",
     "event_id": "event ID",
     "max": "maximum",
     "min": "minimum",
@@ -34,14 +31,16 @@ _WORDS = {
     "users_at_least": "users at least as often",
     "users_once": "users reached once",
 }
+#: Parts of names that are abbreviations.
+_ABBREVIATIONS = {name.lower(): name for name in ("CTR", "CVR", "CPM", "eCPM", "CPC", "CPA", "ROAS")}
 
 
 def words(name: str) -> str:
     """A name as words: ingestion delay, CTR, value EUR."""
-    return _WORDS.get(name) or visible(name.replace("_", " "))
+    return _WORDS.get(name) or visible(" ".join(_ABBREVIATIONS.get(part, part) for part in name.split("_")))
 
 
 def label(name: str) -> str:
     """A name as words with a capital: Ingestion delay, CTR, Value EUR."""
     text = words(name)
-    return text if name in ("ecpm",) else text[:1].upper() + text[1:]
+    return text if text.startswith("eCPM") else text[:1].upper() + text[1:]

@@ -6,7 +6,7 @@ could not run even if it were not escaped.
 """
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
@@ -69,11 +69,24 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table and its figures."""
+    """A table and its figures.
+
+    Attributes:
+        table: the table.
+        places: the places of its figures.
+        columns: its columns as text.
+        prefix: what its id on the page begins with, where several answers have a table of this name.
+    """
 
     table: "Table"
     places: Sequence[Place]
     columns: Sequence[Column]
+    prefix: str = ""
+
+    @property
+    def id(self) -> str:
+        """The id of its heading on the page."""
+        return f"table-{self.prefix}{self.table.name}"
 
     @property
     def is_wide(self) -> bool:
@@ -100,9 +113,21 @@ class Section:
         return text, value, column.kind, exact(value, text) if is_amount else ""
 
 
-def contents_of(answer: "Answer") -> dict[str, Any]:
-    """Return what the templates of an answer show: its tables, figures and cards, and the values of `values_of`."""
-    sections = _sections(answer)
+def contents_of(
+    answer: "Answer",
+    shown: Callable[["Table"], "Table | None"] = lambda table: table,
+    prefix: str = "",
+    first: int = 0,
+) -> dict[str, Any]:
+    """Return what the templates of an answer show: its tables, figures and cards, and the values of `values_of`.
+
+    Args:
+        answer: the answer.
+        shown: what is shown of a table, such as other rows first; None leaves the table out.
+        prefix: what the ids of the tables begin with.
+        first: the number of figures on the page before these.
+    """
+    sections = _sections(answer, shown, prefix, first)
     return values_of(answer) | {
         "sections": sections,
         "cards": cards_of(answer.facts),
@@ -160,11 +185,12 @@ def _figures(sections: Sequence[Section]) -> list[Figure]:
     return [drawn for section in sections for place in section.places for drawn in place.figures]
 
 
-def _sections(answer: "Answer") -> list[Section]:
+def _sections(answer: "Answer", shown: Callable[["Table"], "Table | None"], prefix: str, first: int) -> list[Section]:
     sections: list[Section] = []
     for table in answer.tables:
-        places = _places(answer, table, len(_figures(sections)))
-        sections.append(Section(table, places, list(columns_of(table, MOST_ROWS))))
+        if (rows := shown(table)) is not None:
+            places = _places(answer, table, first + len(_figures(sections)))
+            sections.append(Section(rows, places, list(columns_of(rows, MOST_ROWS)), prefix))
     return sections
 
 

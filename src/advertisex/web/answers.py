@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from advertisex.analysis.answer import Answer
 from advertisex.questions.asking import Inquiry, Question
@@ -65,6 +66,14 @@ class Asked:
         """Like `answer`, but if that takes long, return the one before: see `Kept.soon`."""
         return site.kept.soon(self._asked(query), partial(self.answer, site, query))
 
+    def address(self, query: Sequence[tuple[str, str]]) -> str:
+        """The address of its answer in the API."""
+        return f"/api/v1/{self.path}?{urlencode(query)}"
+
+    def table_address(self, table: str, query: Sequence[tuple[str, str]]) -> str:
+        """The address of a table of its answer in the API, as CSV."""
+        return f"/api/v1/{self.path}/tables/{table}.csv?{urlencode(query)}"
+
     def _asked(self, query: Sequence[tuple[str, str]]) -> Hashable:
         return (self.name, *sorted(query))
 
@@ -83,6 +92,13 @@ ASKED = {name: _of_store(name, question) for name, question in QUESTIONS.items()
     "overview": Asked("overview", "overview", overview.SUMMARY, (), overview.bound),
     "reconcile": Asked("reconcile", "reconcile", reconcile.SUMMARY, reconcile.PARAMETERS, reconcile.bound),
 }
+
+
+def pinned(query: Iterable[tuple[str, str]], answer: Answer) -> list[tuple[str, str]]:
+    """The options of a question, with the time as of which it was answered: they give the same answer again."""
+    as_of = answer.scope.as_of
+    pairs = [pair for pair in query if pair[0] != "as_of"]
+    return pairs if as_of is None else [*pairs, ("as_of", f"{as_of.isoformat()}Z")]
 
 
 def _files_of(settings: AnalysisSettings) -> Hashable:

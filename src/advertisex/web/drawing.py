@@ -17,6 +17,7 @@ from advertisex.web.navigation import links_from
 from advertisex.web.problems import status_of, without_dashes
 from advertisex.web.responses import tagged
 from advertisex.web.site import Site
+from advertisex.web.sorting import SORT
 from advertisex.web.visitors import visitor_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -27,8 +28,8 @@ _OPTIONAL_FLAG = (("", "any"), ("true", "yes"), ("false", "no"))
 
 
 def given_in(request: Request) -> list[tuple[str, str]]:
-    """The options of a request; a form sends empty ones, too."""
-    return [(name, value) for name, value in request.query_params.multi_items() if value]
+    """The options of a request, without the order of tables; a form sends empty ones, too."""
+    return [(name, value) for name, value in request.query_params.multi_items() if value and name != SORT]
 
 
 def page(site: Site, request: Request, template: str, current: str, **values: Any) -> Response:

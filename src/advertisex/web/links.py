@@ -6,10 +6,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from advertisex.analysis.answer import Answer, Table
+from advertisex.questions.option import parameters_of
+from advertisex.questions.selection import Selection
 from advertisex.reporting.labels import label
 from advertisex.reporting.page import MOST_ROWS
 from advertisex.settings.feeds import configured_feeds
 from advertisex.web.site import Site
+
+_FILTERS = frozenset(one.public_name for one in parameters_of(Selection)) - {"campaign"}
 
 #: Returns the address behind a cell of a row; empty for no link.
 _Link = Callable[[Mapping[str, Any]], str]
@@ -24,7 +28,21 @@ def links_of(site: Site, table: Table, given: Sequence[tuple[str, str]]) -> dict
         given: the filters of the page.
     """
     rows = list(table.rows.head(MOST_ROWS).iter_rows(named=True))
-    return {name: [link(row) for row in rows] for name, link in _columns(site, table, given).items()}
+    columns = _campaigns(table, given) | _columns(site, table, given)
+    return {name: [link(row) for row in rows] for name, link in columns.items()}
+
+
+def _campaigns(table: Table, given: Sequence[tuple[str, str]]) -> dict[str, _Link]:
+    """From the id of a campaign to its page, with the filters of this one."""
+    if "campaign_id" not in table.rows.columns:
+        return {}
+    kept = [pair for pair in given if pair[0] in _FILTERS]
+
+    def address(row: Mapping[str, Any]) -> str:
+        campaign = row["campaign_id"]
+        return f"/campaign?{urlencode([*kept, ('campaign', campaign)])}" if campaign else ""
+
+    return {"campaign_id": address}
 
 
 def _columns(site: Site, table: Table, given: Sequence[tuple[str, str]]) -> dict[str, _Link]:

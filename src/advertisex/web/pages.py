@@ -1,16 +1,14 @@
 """The pages of the dashboard: each shows the answer that the API gives, drawn by the one renderer of `reporting`."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from functools import cache, partial
 from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
-from advertisex.analysis.answer import Answer
 from advertisex.errors import AdvertiseXError, ConfigurationError
 from advertisex.questions.definitions import WITHOUT
 from advertisex.questions.option import parameters_of
@@ -19,7 +17,8 @@ from advertisex.reporting import plotly_script
 from advertisex.reporting.page import contents_of
 from advertisex.reporting.rendering import text_of_template
 from advertisex.web import repairing
-from advertisex.web.answers import ASKED, Asked
+from advertisex.web.answers import ASKED, Asked, pinned
+from advertisex.web.campaign import CAMPAIGN, campaign_page
 from advertisex.web.drawing import TEMPLATES, failed, given_in, page, question_form
 from advertisex.web.forms import form_of
 from advertisex.web.links import card_links, links_of
@@ -28,6 +27,7 @@ from advertisex.web.reading_pages import reading_page, reject_page
 from advertisex.web.responses import tagged
 from advertisex.web.roles import UPLOAD
 from advertisex.web.site import Site
+from advertisex.web.sorting import Order
 from advertisex.web.uploads import LARGEST_UPLOAD, TooLarge
 
 _PART_BYTES = 1 << 20
@@ -49,6 +49,7 @@ def routes_of(site: Site) -> APIRouter:
     pages |= {name: partial(_question, site, asked) for name, asked in ASKED.items()}
     pages["reconcile"] = partial(_reconcile, site)
     pages |= {name: partial(reading_page, site, name) for name in READING_PAGES}
+    pages[CAMPAIGN] = partial(campaign_page, site)
     pages["rejects/show"] = partial(reject_page, site)
     for name, endpoint in pages.items():
         router.add_api_route(f"/{name}", endpoint, methods=["GET", "HEAD"])
@@ -79,20 +80,26 @@ def _question(site: Site, asked: Asked, request: Request) -> Response:
     offered = [one for one in asked.parameters if one.public_name not in WITHOUT.get(name, ())]
     form = {"form": question_form(offered, given, _FILTERS)}
     try:
+        order = Order.of(request)
         answer, is_before = asked.soon(site, given) if asked.name == OVERVIEW else (asked.answer(site, given), False)
+        order.check(table.name for table in answer.tables)
+        tables = {table.name: order.apply(table, table.name) for table in answer.tables}
     except AdvertiseXError as error:
         return failed(site, request, name, error, title=name.capitalize(), **form)
-    links = {table.name: links_of(site, table, []) for table in answer.tables}
+    query = pinned(given, answer)
     return page(
         site,
         request,
         "question.html.j2",
         name,
-        **contents_of(answer),
-        is_before=is_before,
+        **contents_of(answer, lambda table: tables[table.name]),
         **form,
-        **_addresses(asked, given, answer),
-        links=links,
+        is_before=is_before,
+        share=f"/{name}?{urlencode([*query, *order.query()])}",
+        json=asked.address(query),
+        csv={table: asked.table_address(table, query) for table in tables},
+        links={table: links_of(site, rows, given) for table, rows in tables.items()},
+        headings={table: order.headings(request, rows, table) for table, rows in tables.items()},
         card_links=card_links(answer),
     )
 
@@ -122,18 +129,3 @@ async def _upload(site: Site, request: Request) -> Response:
 async def _parts_of(file: UploadFile) -> AsyncIterator[bytes]:
     while part := await file.read(_PART_BYTES):
         yield part
-
-
-def _addresses(asked: Asked, given: Iterable[tuple[str, str]], answer: Answer) -> dict[str, Any]:
-    """The addresses of the same answer: to share, as JSON, and each table as CSV."""
-    as_of = answer.scope.as_of
-    shared = [pair for pair in given if pair[0] != "as_of"]
-    if as_of is not None:
-        shared.append(("as_of", as_of.isoformat() + "Z"))
-    query = urlencode(shared)
-    api = f"/api/v1/{asked.path}"
-    return {
-        "share": f"/{asked.name}?{query}",
-        "json": f"{api}?{query}",
-        "csv": {table.name: f"{api}/tables/{table.name}.csv?{query}" for table in answer.tables},
-    }

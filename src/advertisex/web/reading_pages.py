@@ -1,6 +1,6 @@
 """The pages of the readings beside the questions: tables, each with its CSV, and links to the messages behind them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -24,6 +24,7 @@ from advertisex.web.navigation import READING_PAGES, Part, filters_of, parameter
 from advertisex.web.query import options_from
 from advertisex.web.readings import REJECTS
 from advertisex.web.site import Site
+from advertisex.web.sorting import Heading, Order
 
 MOST_LINES = Limit(400, "lines", of="a message on the page of a reject", beyond="counted; JSON has all")
 LONGEST_LINE = Limit(2_000, "characters", of="a line of a message on the page of a reject", beyond="cut; JSON has all")
@@ -40,6 +41,7 @@ class _Block:
     sections: Sequence[Section]
     csv: dict[str, str]
     links: dict[str, dict[str, list[str]]]
+    headings: dict[str, Mapping[str, Heading]]
     json: str
     following: str
 
@@ -52,7 +54,9 @@ def reading_page(site: Site, name: str, request: Request) -> Response:
     shown = {"title": name.capitalize(), "form": question_form(offered, given, filters)}
     try:
         options_from(given, offered)
-        blocks = [_block(site, request, part, given) for part in parts]
+        order = Order.of(request)
+        blocks = [_block(site, request, part, given, order) for part in parts]
+        order.check(name for block in blocks for name in block.headings)
     except AdvertiseXError as error:
         return failed(site, request, name, error, **shown)
     return page(site, request, "reading.html.j2", name, blocks=blocks, chosen=_chosen(parts, given), **shown, **_TEXTS)
@@ -84,17 +88,20 @@ def _chosen(parts: Sequence[Part], given: Sequence[tuple[str, str]]) -> list[tup
     return [pair for pair in pairs if pair[0] in names]
 
 
-def _block(site: Site, request: Request, part: Part, given: Sequence[tuple[str, str]]) -> _Block:
+def _block(site: Site, request: Request, part: Part, given: Sequence[tuple[str, str]], order: Order) -> _Block:
     query = part.query(given)
     found = part.endpoint.found(site, query)
-    tables = found.tables()
+    following = _following(request, found, given)
+    sorts = not following  # the rows of a part of a table are not the first ones of the whole
+    tables = [order.apply(table, table.name) if sorts else table for table in found.tables()]
     return _Block(
         list(map(visible, found.notes())),
         [Section(table, [], list(columns_of(table, MOST_ROWS))) for table in tables],
         {table.name: _csv(part, table.name, query) for table in tables},
         {table.name: links_of(site, table, given) for table in tables},
+        {table.name: order.headings(request, table, table.name) for table in tables} if sorts else {},
         f"{PREFIX}/{part.endpoint.path}{_query(query)}",
-        _following(request, found, given),
+        following,
     )
 
 
