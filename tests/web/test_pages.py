@@ -26,6 +26,7 @@ PAGES = [
     "rejects/replay?reason=placeholder_user_id&set=user_id%3Du1",
     "rejects/resolve?reason=placeholder_user_id",
     "reconcile",
+    "campaign?campaign=cmp000",
 ]
 SCREENS: list[tuple[Literal["light", "dark"], int]] = [("light", 1_280), ("dark", 400)]
 

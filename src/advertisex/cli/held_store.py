@@ -15,6 +15,12 @@ from advertisex.stores.held.place import found_at, socket_of
 _LOG = structlog.get_logger(__name__)
 
 
+def is_held(settings: Settings) -> bool:
+    """Whether a process has the store open for as long as it runs, and answers for it."""
+    path = socket_of(settings.store_url)
+    return path is not None and found_at(path) is not None
+
+
 def read_through_its_process(settings: Settings, busy: StoreBusy) -> EventStore:
     """Return the store as the process that has it open gives it.
 

@@ -3,11 +3,12 @@
 from functools import partial
 from pathlib import Path
 from threading import Event
+from time import monotonic, sleep
 from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.held_store import read_through_its_process
+from advertisex.cli.held_store import is_held, read_through_its_process
 from advertisex.cli.session import place_errors
 from advertisex.errors import ConfigurationError, LogMissing, StoreBusy, StoreError
 from advertisex.ingestion.options.api import check_seconds
@@ -23,6 +24,8 @@ from advertisex.settings.model import Settings
 from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 
+#: Seconds in which a process that only reads the store is expected to close it, and between two attempts to open it.
+_MOMENT, _PAUSE = 3.0, 0.05
 #: The panel of the help that these options are in.
 SHARED = "Common options"
 _LOG_IS_GONE = f"check --data and --log, or {RESTORE_LOG}"
@@ -110,13 +113,25 @@ def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
     """Open the configured event store; to read it while another process has it open, through that process."""
     _check_kept(settings.store_url, "--store")
     try:
-        return open_store(
-            settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
-        )
+        return _opened_soon(settings, read_only=read_only)
     except StoreBusy as busy:
         if not read_only:
             raise
         return read_through_its_process(settings, busy)
+
+
+def _opened_soon(settings: Settings, *, read_only: bool) -> EventStore:
+    """Open the store; wait for a process that has it open for a moment, as the dashboard has for each request."""
+    until = monotonic() + _MOMENT
+    while True:
+        try:
+            return open_store(
+                settings.store_url, read_only=read_only, memory=settings.memory, elasticsearch=settings.elasticsearch
+            )
+        except StoreBusy:
+            if is_held(settings) or monotonic() >= until:
+                raise
+        sleep(_PAUSE)
 
 
 def store_for_marks(settings: Settings) -> EventStore:

@@ -22,6 +22,8 @@ from advertisex.web.visitors import visitor_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 _HTML = "text/html; charset=utf-8"
+#: Pages that a browser keeps up to date, unless their address says as of when they are.
+_LIVE = frozenset({"question.html.j2", "reading.html.j2", "campaign.html.j2"})
 #: The values of a flag, and of one that may also be absent, with their texts.
 _FLAG = (("", "no"), ("true", "yes"))
 _OPTIONAL_FLAG = (("", "any"), ("true", "yes"), ("false", "no"))
@@ -89,6 +91,7 @@ def _text(site: Site, request: Request, template: str, current: str, **values: A
         current=current,
         visitor=visitor,
         form_token=visitor.form_token,
+        is_live=template in _LIVE and not request.query_params.get("as_of"),
         plotly=f"/static/{plotly_script.file_name()}",
         unwanted_styles=plotly_script.style_ids(),
         **values,

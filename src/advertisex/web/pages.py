@@ -33,11 +33,17 @@ from advertisex.web.uploads import LARGEST_UPLOAD, TooLarge
 _PART_BYTES = 1 << 20
 _FILTERS = [one.public_name for one in parameters_of(Selection)]
 
+
+def _own_file(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
 #: Files of the pages: how to make them, and their media types. The names of those that never change have a version.
 _FILES: dict[str, tuple[Callable[[], str], str]] = {
     "page.css": (partial(text_of_template, "page.css"), "text/css"),
     "page.js": (partial(text_of_template, "page.js"), "text/javascript"),
-    "site.css": (lambda: (TEMPLATES / "site.css").read_text(encoding="utf-8"), "text/css"),
+    "site.css": (partial(_own_file, "site.css"), "text/css"),
+    "live.js": (partial(_own_file, "live.js"), "text/javascript"),
     plotly_script.file_name(): (plotly_script.text, "text/javascript"),
 }
 

@@ -1,14 +1,8 @@
 // Draw the figures, sort tables, show where a table continues, and fit the page to paper.
 "use strict";
 
-const figures = JSON.parse(document.getElementById("figures").textContent);
-const places = [...document.querySelectorAll("[data-figure]")];
-const boxes = [...document.querySelectorAll(".scrolled")];
+let figures, places, boxes;
 const dragmode = matchMedia("(pointer: coarse)").matches ? false : "zoom"; // a finger scrolls the page
-for (const part of document.querySelectorAll("[data-least]")) {
-  part.style.setProperty("--least", `${part.dataset.least}px`);
-}
-for (const place of places) place.style.height = `${place.dataset.height}px`;
 
 // The policy of a site forbids inline styles: those of the mode bar, and those that Plotly sets as attributes.
 const isStrict = document.querySelector(".no-inline-styles") !== null;
@@ -49,16 +43,6 @@ const drawnSizes = new ResizeObserver((entries) => {
 });
 
 const isDrawn = typeof Plotly !== "undefined";
-if (isDrawn) {
-  for (const place of places) drawnSizes.observe(place);
-  for (const select of document.querySelectorAll("figcaption select")) {
-    select.value = select.closest("figure").querySelector("[data-figure]").dataset.figure;
-    select.addEventListener("change", () => choose(select));
-  }
-} else if (places.length) {
-  document.getElementById("absent").hidden = false;
-  for (const part of document.querySelectorAll(".figures")) part.remove();
-}
 
 const keyOf = (cell) => cell.dataset.key ?? cell.textContent;
 
@@ -82,10 +66,6 @@ function sort(heading) {
   heading.setAttribute("aria-sort", order ? "descending" : "ascending");
 }
 
-for (const button of document.querySelectorAll("th button")) {
-  button.addEventListener("click", () => sort(button.parentElement));
-}
-
 // A shadow at each edge of a table beyond which there is more of it.
 function showEdges(box) {
   const { classList } = box.closest(".table");
@@ -96,10 +76,6 @@ function showEdges(box) {
 }
 
 const sizes = new ResizeObserver((entries) => entries.forEach(({ target }) => showEdges(target)));
-for (const box of boxes) {
-  box.addEventListener("scroll", () => showEdges(box), { passive: true });
-  sizes.observe(box);
-}
 
 // Printed pages have two figures side by side; a single figure gets the full width.
 const PAPER = 450, WHOLE_PAPER = 930;
@@ -159,3 +135,34 @@ function fromPaper() {
 
 window.addEventListener("beforeprint", toPaper);
 window.addEventListener("afterprint", fromPaper);
+
+// Bring the content of the page to life; again after a site has replaced it.
+function setUp() {
+  figures = JSON.parse(document.getElementById("figures").textContent);
+  places = [...document.querySelectorAll("[data-figure]")];
+  boxes = [...document.querySelectorAll(".scrolled")];
+  for (const observer of [drawnSizes, sizes]) observer.disconnect();
+  for (const part of document.querySelectorAll("[data-least]")) {
+    part.style.setProperty("--least", `${part.dataset.least}px`);
+  }
+  for (const place of places) place.style.height = `${place.dataset.height}px`;
+  if (isDrawn) {
+    for (const place of places) drawnSizes.observe(place);
+    for (const select of document.querySelectorAll("figcaption select")) {
+      select.value = select.closest("figure").querySelector("[data-figure]").dataset.figure;
+      select.addEventListener("change", () => choose(select));
+    }
+  } else if (places.length) {
+    document.getElementById("absent").hidden = false;
+    for (const part of document.querySelectorAll(".figures")) part.remove();
+  }
+  for (const button of document.querySelectorAll("th button")) {
+    button.addEventListener("click", () => sort(button.parentElement));
+  }
+  for (const box of boxes) {
+    box.addEventListener("scroll", () => showEdges(box), { passive: true });
+    sizes.observe(box);
+  }
+}
+
+setUp();
