@@ -18,8 +18,9 @@ from advertisex.analysis.performance.report import performance
 from advertisex.analysis.scope import Scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.questions.overview import ALERTS
-from advertisex.stores.contract import EventStore
+from advertisex.stores.contract import EventStore, Range
 from tests.analysis.conftest import Stored
+from tests.analysis.quality_oracle import percentile
 from tests.analysis.small_worlds import MOVING, Rows, dataset
 from tests.analysis.test_performance import CLICKED, PLACED, SHOWN, flights
 from tests.budget import examples
@@ -127,6 +128,22 @@ def test_what_was_left_out_in_the_last_hour_is_counted(stored: Stored) -> None:
     facts = overview_of(stored(impressions=[{}]), lag=3, balanced=False).facts
     assert (facts["lag"], facts["balanced"]) == (3, False)
     assert [facts[f"{name}_last_hour"] for name in ("rejected", "filtered", "conflicts")] == [0, 0, 0]
+
+
+def test_the_delay_is_that_of_the_last_hour(stored: Stored) -> None:
+    minutes = [0, 1, 2, 30, 59]
+    earlier = {"timestamp": "2026-01-05T08:59:29Z", "user_id": "earlier"}
+    timed = [{"timestamp": f"2026-01-05T09:{minute:02}:30Z", "user_id": f"u{minute}"} for minute in minutes]
+    store = stored(impressions=[earlier, *timed], clicks=[{"timestamp": "2026-01-05T09:00:30Z"}])
+    rows = pl.concat(
+        pl.concat(store.scan(feed, ["event_time", "ingested_at"], Range())) for feed in ("impressions", "clicks")
+    )
+    late = [
+        (done - at) // timedelta(microseconds=1) for at, done in rows.iter_rows() if at.minute != 59 or at.hour == 9
+    ]
+
+    assert overview_of(store).facts["delay_seconds"] == percentile(late, 95) / 1e6
+    assert overview_of(store, Scope(until=datetime(2026, 1, 5, 12))).facts["delay_seconds"] is None
 
 
 def test_options_that_do_not_fit_are_errors(stored: Stored) -> None:

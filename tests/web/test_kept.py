@@ -109,7 +109,7 @@ def test_the_answer_before_is_shown_while_a_slow_one_is_computed(
     assert answers.answer("q", 2, slow) is answer
     assert answers.soon("q", lambda: answers.answer("q", 2, slow))[0] is answer
 
-    monkeypatch.setattr(kept, "_LONGEST_BEHIND", 0.0)
+    monkeypatch.setattr(kept, "_BEHIND_SECONDS", 0.0)
     assert answers.soon("q", lambda: answers.answer("q", 3, lambda: old)) == (old, False)
 
 

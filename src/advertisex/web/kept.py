@@ -26,7 +26,7 @@ MOST_KEPT = Limit(32, "answers", of="the dashboard, kept until the store moves o
 MOST_KEPT_ROWS = Limit(20_000, "rows", of="a kept answer", beyond="computed whenever it is asked for")
 
 #: An answer that takes at least so long may be shown while the next one is computed, at most so many seconds later.
-_SLOW, _LONGEST_BEHIND = 0.5, 60.0
+_SLOW, _BEHIND_SECONDS = 0.5, 60.0
 #: Seconds that the first page waits for a new answer before it shows the one before.
 _WAIT = 0.05
 _LOCKS = 64
@@ -89,7 +89,7 @@ class Kept:
             answer: answers it, with `Kept.answer`.
         """
         known = self._get(asked)
-        if known is None or known.seconds < _SLOW or time.monotonic() - known.computed_at > _LONGEST_BEHIND:
+        if known is None or known.seconds < _SLOW or time.monotonic() - known.computed_at > _BEHIND_SECONDS:
             return answer(), False
         future = self._refreshed(asked, answer)
         try:

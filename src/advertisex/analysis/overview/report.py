@@ -1,6 +1,7 @@
 """The overview: whether the numbers can be trusted, what is at risk, and today beside a week before.
 
 lag        messages of the log that are not processed yet
+delay      from an event to its append to the log: what 95 % of the events of the hour before `at` do not exceed
 rejected   messages of the hour before the last commit that were rejected; filtered and conflicts likewise
 at_risk    flights that are not on pace, by what is at stake, see `pacing`
 today      the day of the last event until then; the numbers are those of `performance`
@@ -8,6 +9,7 @@ previous   the same hours of the same day of the week before, in the clock time 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +22,7 @@ from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.overview.today import Today
 from advertisex.analysis.pacing.rows import pacing_rows
 from advertisex.analysis.performance.measures import COUNTS
+from advertisex.analysis.quality.delays import delay
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.errors import AnalysisError, ConfigurationError
 from advertisex.stores.contract import EventStore, RejectQuery
@@ -28,6 +31,8 @@ DEFINITION = "overview/1"
 
 _FEEDS = ("impressions", "clicks", "bids")
 _HOUR = timedelta(hours=1)
+#: The quantile of the ingestion delay, in per cent.
+_DELAYED = 95
 #: Statuses of flights that cost nobody anything.
 _FINE = ("on_pace", "not_started")
 
@@ -46,7 +51,7 @@ def overview(
         balanced: whether the ledger balances.
 
     Returns:
-        Facts: at (datetime, the current time), balanced, last_commit, lag, and rejected_last_hour,
+        Facts: at (datetime, the current time), balanced, last_commit, lag, delay_seconds, and rejected_last_hour,
         filtered_last_hour and conflicts_last_hour (i64). Table `at_risk`, a row for each flight: campaign_id, start,
         the measure for which most is at stake, its status, pace and difference, at_stake, currency, and alerts (i64,
         those of the campaign that fire). Tables `counts` and `money`: those of `performance` without a breakdown, of
@@ -76,7 +81,14 @@ def overview(
         horizons=horizons(store, scope, _FEEDS),
         computed_from=today.own.rows,
         parameters={"previous": [today.before.since, today.before.until]},
-        facts={"at": at, "balanced": balanced, "last_commit": scope.as_of, "lag": lag, **_last_hour(store, scope)},
+        facts={
+            "at": at,
+            "balanced": balanced,
+            "last_commit": scope.as_of,
+            "lag": lag,
+            "delay_seconds": delay(store, _hour_until(scope, at), _DELAYED),
+            **_last_hour(store, scope),
+        },
         tables=_tables(today, at_risk, alerts),
         charts=_charts(today),
         notes=today.own.notes,
@@ -106,6 +118,12 @@ def _check_known(scope: Scope, today: Today, flights: pl.DataFrame) -> None:
         raise AnalysisError(
             "no events of today and no flights found", where=scope.text(), hint="check the name of the campaign"
         )
+
+
+def _hour_until(scope: Scope, at: datetime) -> Scope:
+    """The hour that ends with a time."""
+    since = max(at, datetime.min + _HOUR) - _HOUR  # noqa: DTZ901 - naive UTC
+    return replace(scope, since=since, until=at + timedelta.resolution)
 
 
 def _last_hour(store: EventStore, scope: Scope) -> Mapping[str, Any]:

@@ -15,8 +15,8 @@ from advertisex.analysis.auctions import AUCTION_WINDOW
 from advertisex.analysis.impression_match import ANSWER_WINDOW
 from advertisex.analysis.intervals import ratio
 from advertisex.analysis.listing import LISTED, earliest, listed
-from advertisex.analysis.money import decimals
 from advertisex.analysis.quality.crawlers import PACKAGE, list_version
+from advertisex.analysis.quality.delays import delays
 from advertisex.analysis.quality.discrepancies import CLICK_WINDOW, VIEW_WINDOW, discrepancies
 from advertisex.analysis.quality.invalid_traffic import (
     DEVIATIONS,
@@ -33,7 +33,6 @@ from advertisex.analysis.quality.invalid_traffic import (
 )
 from advertisex.analysis.quality.ledger_history import history_charts, history_tables, ledger_hours, reject_hours
 from advertisex.analysis.quality.unknown_names import UnknownNames, unknown_names
-from advertisex.analysis.scan import scan_events
 from advertisex.analysis.scope import Scope, check_scope
 from advertisex.analysis.unknown import by_events, unknown_facts, unknown_notes
 from advertisex.errors import AnalysisError
@@ -46,36 +45,8 @@ DEFINITION = "quality/4"
 #: Number of suspected users to list, those with the most events.
 SUSPECTED_USERS = 10
 
-#: The reported quantiles of the ingestion delay, in per cent.
-PERCENTILES = (50, 90, 95, 99)
-
 #: Columns of codes.
 _CODES = ("reason", "discrepancy")
-
-_DELAY = (pl.col("ingested_at") - pl.col("event_time")).dt.total_microseconds().alias("delay")
-
-
-def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
-    """Compute the distribution of the ingestion delay of each feed: the time from an event to its append to the log.
-
-    A quantile is the smallest delay that at least that fraction of the events does not exceed: the inverse of the
-    empirical distribution function, definition 1 of R. J. Hyndman and Y. Fan, "Sample quantiles in statistical
-    packages", The American Statistician 50 (1996) 361-365. So each quantile is the exact delay of some event.
-
-    Returns:
-        One row for each feed with events: feed, events, ahead (i64: events with a negative delay, because the clock of
-        their source is ahead), and min, p50, p90, p95, p99, max in seconds (Decimal(38, 6), exact).
-    """
-    names = ["min", *(f"p{percent}" for percent in PERCENTILES), "max"]
-    schema = {"feed": pl.String, "events": pl.Int64, "ahead": pl.Int64, **dict.fromkeys(names, pl.Int64)}
-    rows = []
-    for feed in FEEDS:
-        ordered = scan_events(store, feed, scope, _DELAY)["delay"].sort()
-        if count := len(ordered):
-            positions = [0, *((percent * count + 99) // 100 - 1 for percent in PERCENTILES), count - 1]
-            rows.append((feed, count, int((ordered < 0).sum()), *ordered.gather(positions)))
-    table = pl.DataFrame(rows, schema, orient="row")
-    return table.with_columns(decimals(table[name], 6) for name in names)
 
 
 def quality(store: EventStore, scope: Scope = Scope(), *, limit: int = LISTED) -> Answer:
