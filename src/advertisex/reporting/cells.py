@@ -9,6 +9,8 @@ from typing import Any
 
 _PERCENT = re.compile(r"(.*[ _])?(ctr|cvr|rate|share|pace)([ _](low|high|previous))?")
 _SECONDS = "_seconds"
+#: Durations that are measured; the others are those of options, and keep their notation.
+_MEASURED = frozenset({"delay_seconds"})
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 #: Maximum decimals shown of a credit. Credits have nine; JSON and CSV contain all of them.
@@ -78,6 +80,8 @@ def format_named(name: str, value: Any) -> str:
     """Format a named value: a ratio as a percentage, seconds as a duration."""
     if isinstance(value, float) and is_ratio(name):
         return percent(value)
+    if isinstance(value, float) and name in _MEASURED:
+        return format_delay(value)
     if isinstance(value, int | float) and name.endswith(_SECONDS):
         return duration_text(timedelta(seconds=value))
     return format_value(value)

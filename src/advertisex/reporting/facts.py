@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from advertisex.reporting.amounts import exact, format_amounts, is_money
-from advertisex.reporting.cells import format_interval, format_named, interval_of, is_ratio, visible
+from advertisex.reporting.cells import format_interval, format_named, format_value, interval_of, is_ratio, visible
 from advertisex.reporting.labels import label, words
 
 _SECONDS = "_seconds"
@@ -21,7 +22,7 @@ class Card:
 
     Attributes:
         name: its name in words.
-        texts: the text, and the exact amount if the text is rounded; a fact of money has one pair for each currency.
+        texts: the text, and the exact value if the text is rounded; a fact of money has one pair for each currency.
         is_money: whether it is a fact of money.
     """
 
@@ -38,11 +39,13 @@ class _Fact:
         path: its own name after those of the facts that contain it. The name of an amount is its currency.
         text: its text.
         amount: the amount of money, if it is one.
+        time: the time, if it is one.
     """
 
     path: tuple[str, ...]
     text: str
     amount: Decimal | None = None
+    time: datetime | None = None
 
 
 #: Names of nested facts that their own names would not explain.
@@ -62,11 +65,18 @@ def cards_of(facts: Mapping[str, Any]) -> list[Card]:
     counts, money = [], dict[str, list[tuple[str, str]]]()
     for fact in _flat(facts):
         if fact.amount is None:
-            counts.append(Card(_label(fact.path), [(fact.text, "")]))
+            counts.append(Card(_label(fact.path), [_to_the_second(fact)]))
         else:
             shown = f"{fact.text} {visible(fact.path[-1])}".strip(), exact(fact.amount, fact.text)
             money.setdefault(_label(fact.path[:-1]), []).append(shown)
     return counts + [Card(name, texts, is_money=True) for name, texts in money.items()]
+
+
+def _to_the_second(fact: _Fact) -> tuple[str, str]:
+    """The text of a fact, a time without its fractions, and the whole text if that is another one."""
+    if fact.time is None or not fact.time.microsecond:
+        return fact.text, ""
+    return format_value(fact.time.replace(microsecond=0)), fact.text
 
 
 def _flat(facts: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[_Fact]:
@@ -81,7 +91,8 @@ def _flat(facts: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[_Fac
             has_bounds = is_ratio(name) and isinstance(value, float)
             bounds = (facts.get(f"{name}_{end}") if has_bounds else None for end in ("low", "high"))
             text = format_named(name, value) + format_interval(name, *bounds)
-            yield _Fact((*path, name.removesuffix(_SECONDS)), text)
+            time = value if isinstance(value, datetime) else None
+            yield _Fact((*path, name.removesuffix(_SECONDS)), text, time=time)
 
 
 def _label(path: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from threading import BoundedSemaphore, Lock, Thread
+from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import NamedTuple
 
 from advertisex.analysis.answer import Answer
@@ -27,8 +27,8 @@ MOST_KEPT_ROWS = Limit(20_000, "rows", of="a kept answer", beyond="computed when
 
 #: An answer that takes at least so long may be shown while the next one is computed, at most so many seconds later.
 _SLOW, _BEHIND_SECONDS = 0.5, 60.0
-#: Seconds that the first page waits for a new answer before it shows the one before.
-_WAIT = 0.05
+#: Seconds to wait until it is known whether the answer before is still the right one.
+_CHECK_SECONDS = 2.0
 _LOCKS = 64
 
 
@@ -45,6 +45,14 @@ class Bound(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class _Refresh:
+    """An answer that a thread finds; `known` is set when it is there, or has to be computed."""
+
+    future: Future[Answer]
+    known: Event
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
     state: Hashable
     answer: Answer
@@ -58,7 +66,7 @@ class Kept:
     def __init__(self) -> None:
         self._known: OrderedDict[Hashable, _Known] = OrderedDict()
         self._computing = [Lock() for _ in range(_LOCKS)]
-        self._refreshing: dict[Hashable, Future[Answer]] = {}
+        self._refreshing: dict[Hashable, _Refresh] = {}
         self._lock = Lock()
         self._room = BoundedSemaphore(_AT_ONCE)
 
@@ -74,6 +82,7 @@ class Kept:
             known = self._get(asked)
             if known is not None and known.state == state:
                 return known.answer
+            self._say_that_it_is_computed(asked)
             with self._room:
                 started = time.monotonic()
                 answer = compute()
@@ -91,30 +100,35 @@ class Kept:
         known = self._get(asked)
         if known is None or known.seconds < _SLOW or time.monotonic() - known.computed_at > _BEHIND_SECONDS:
             return answer(), False
-        future = self._refreshed(asked, answer)
-        try:
-            return future.result(_WAIT), False
-        except TimeoutError:
-            return known.answer, True
+        refresh = self._refreshed(asked, answer)
+        refresh.known.wait(_CHECK_SECONDS)
+        return (refresh.future.result(), False) if refresh.future.done() else (known.answer, True)
 
-    def _refreshed(self, asked: Hashable, answer: Callable[[], Answer]) -> Future[Answer]:
-        """The answer that a thread computes; one thread for all that wait for the same."""
+    def _refreshed(self, asked: Hashable, answer: Callable[[], Answer]) -> _Refresh:
+        """The answer that a thread finds; one thread for all that wait for the same."""
         with self._lock:
             if (running := self._refreshing.get(asked)) is not None:
                 return running
-            future = self._refreshing[asked] = Future()
+            refresh = self._refreshing[asked] = _Refresh(Future(), Event())
 
         def run() -> None:
             try:
-                future.set_result(answer())
+                refresh.future.set_result(answer())
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-                future.set_exception(error)
+                refresh.future.set_exception(error)
             finally:
+                refresh.known.set()
                 with self._lock:
                     del self._refreshing[asked]
 
         Thread(target=run, name="kept answer", daemon=True).start()
-        return future
+        return refresh
+
+    def _say_that_it_is_computed(self, asked: Hashable) -> None:
+        with self._lock:
+            refresh = self._refreshing.get(asked)
+        if refresh is not None:
+            refresh.known.set()
 
     def _get(self, asked: Hashable) -> _Known | None:
         with self._lock:

@@ -165,7 +165,7 @@ def _tables(today: Today, at_risk: pl.DataFrame, alerts: pl.DataFrame) -> list[T
             at_risk,
             keys=("campaign_id", "start"),
             codes=("status",),
-            quantities=("difference", "at_stake"),
+            quantities=("difference",),
         ),
         Table("counts", "Today", today.counts()),
         Table("money", "Spend and revenue of today", today.money(), ("currency",)),

@@ -106,6 +106,14 @@ def _summed(charges: pl.DataFrame) -> pl.DataFrame:
 
 def cost_notes(without_cost: int) -> list[str]:
     """What a reader must know about a spend with so many impressions without a cost of their own."""
-    names = "1 impression has" if without_cost == 1 else f"{without_cost:,} impressions have"
-    why = "it states none, no bid or CPM of its own is known, or a fixed fee covers it"
-    return [f"{names} no cost of its own: {why}."] if without_cost else []
+    if without_cost == 0:
+        return []
+    if without_cost == 1:
+        names, why = (
+            "1 impression has no cost of its own",
+            "it states none, has no bid or CPM, or a fixed fee covers it",
+        )
+    else:
+        names = f"{without_cost:,} impressions have no cost of their own"
+        why = "they state none, have no bids or CPMs, or fixed fees cover them"
+    return [f"{names}: {why}."]
