@@ -1,7 +1,10 @@
 """A partner's report is uploaded, and compared like the command line compares it."""
 
 import json
+import re
 import subprocess
+import tomllib
+from html import unescape
 from pathlib import Path
 
 import httpx
@@ -44,10 +47,14 @@ def test_the_answer_is_that_of_the_command_line(world: Path, client: httpx.Clien
     assert table.content == printed
 
 
-def test_the_page_shows_it(client: httpx.Client, report: str) -> None:
+def test_the_page_shows_it_with_the_settings_to_keep(client: httpx.Client, report: str) -> None:
     page = client.get("/reconcile", params={"report": report, **_OPTIONS})
     assert page.status_code == 200
     assert "camp-2" in page.text
+    (kept,) = re.findall(r'<pre class="message" tabindex="0">(.*?)</pre>', page.text, re.DOTALL)
+    (partner,) = tomllib.loads(unescape(kept))["partners"]
+    assert (partner["map"], partner["decimal"]) == ({"Order": "campaign_id"}, ",")
+    assert "<pre" not in client.get("/performance").text
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from advertisex.web.forms import form_of
 from advertisex.web.links import card_links, links_of
 from advertisex.web.navigation import OVERVIEW, READING_PAGES
 from advertisex.web.reading_pages import reading_page, reject_page
+from advertisex.web.reconcile import to_keep
 from advertisex.web.responses import tagged
 from advertisex.web.roles import UPLOAD
 from advertisex.web.site import Site
@@ -101,6 +102,7 @@ def _question(site: Site, asked: Asked, request: Request) -> Response:
         **contents_of(answer, lambda table: tables[table.name]),
         **form,
         is_before=is_before,
+        keep=to_keep(given) if name == "reconcile" else "",
         share=f"/{name}?{urlencode([*query, *order.query()])}",
         json=asked.address(query),
         csv={table: asked.table_address(table, query) for table in tables},

@@ -1,6 +1,6 @@
 """The question about a partner's report, which is uploaded before it is asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Annotated, Any
@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from advertisex.errors import SourceError
 from advertisex.questions.option import Option, parameters_of
 from advertisex.questions.reading import file_options
-from advertisex.questions.reconcile import Terms, reconciliation, report_of
+from advertisex.questions.reconcile import Terms, reconciliation, report_of, settings_to_keep
 from advertisex.web.kept import Bound
+from advertisex.web.query import options_from
 from advertisex.web.site import Site, ends_of, log_of
 
 SUMMARY = "Compare a partner's report with our numbers by campaign and day, and explain the gaps."
@@ -25,6 +26,22 @@ _GROUPS: tuple[Any, ...] = (_report, Terms, file_options)
 PARAMETERS = tuple(one for group in _GROUPS for one in parameters_of(group))
 
 
+def to_keep(query: Iterable[tuple[str, str]]) -> str:
+    """The options of a query string that say how a report is read, as settings; empty if there are none.
+
+    Raises:
+        ConfigurationError: an option is invalid.
+    """
+    names = {one.public_name for one in PARAMETERS}
+    own = options_from([pair for pair in query if pair[0] in names], PARAMETERS)
+    _, terms, options = _grouped(own)
+    return settings_to_keep(terms, options)
+
+
+def _grouped(own: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(group(**{one.name: own[one.name] for one in parameters_of(group)}) for group in _GROUPS)
+
+
 @contextmanager
 def bound(site: Site, own: dict[str, Any]) -> Iterator[Bound]:
     """Read the report, and bind the question to it and to the log.
@@ -33,7 +50,7 @@ def bound(site: Site, own: dict[str, Any]) -> Iterator[Bound]:
         ConfigurationError: an option is invalid.
         SourceError: the report cannot be read.
     """
-    report, terms, options = (group(**{one.name: own[one.name] for one in parameters_of(group)}) for group in _GROUPS)
+    report, terms, options = _grouped(own)
     path = site.uploads.path_of(report)
     try:
         found = replace(report_of(path, terms, options, site.settings), name=path.name)
