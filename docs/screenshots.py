@@ -46,17 +46,14 @@ def served(data: Path) -> Iterator[str]:
             server.terminate()
 
 
-def pictures(site: str, folder: Path) -> list[Picture]:
-    """All pictures: of a page that a command has written, and of the dashboard."""
+def pictures(site: str) -> list[Picture]:
+    """All pictures of a site."""
     with urlopen(f"{site}api/v1/rejects/list?reason=bad_timestamp&limit=1") as response:  # noqa: S310 - http
         (reject,) = json.load(response)["rejects"]
     return [
-        Picture("funnel", (folder / "funnel.html").as_uri(), width=1_100, height=930),
-        Picture("overview", site),
+        Picture("overview", site, height=720),
         Picture("campaign", f"{site}campaign?campaign=cmp000", "dark"),
-        Picture("rejects", f"{site}rejects"),
-        Picture("reject", f"{site}rejects/show?id={reject['id']}"),
-        Picture("narrow", site, "dark", 400),
+        Picture("reject", f"{site}rejects/show?id={reject['id']}", height=720),
     ]
 
 
@@ -74,11 +71,9 @@ def main() -> None:
     """Make all pictures."""
     FOLDER.mkdir(exist_ok=True)
     with TemporaryDirectory() as name:
-        folder, data = Path(name), Path(name, "demo-data")
-        for arguments in (["demo"], ["analyze", "funnel", "--html", "funnel.html", "--data", data]):
-            subprocess.run([*_PROGRAM, *arguments], cwd=folder, check=True, stdout=subprocess.DEVNULL)
-        with served(data) as site, opened_browser() as browser:
-            for picture in pictures(site, folder):
+        subprocess.run([*_PROGRAM, "demo"], cwd=name, check=True, stdout=subprocess.DEVNULL)
+        with served(Path(name, "demo-data")) as site, opened_browser() as browser:
+            for picture in pictures(site):
                 take(browser, picture)
                 sys.stdout.write(f"wrote {(FOLDER / picture.name).relative_to(ROOT)}.png\n")
 
