@@ -22,6 +22,7 @@ from typing import Any
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
+from advertisex.analysis.event_list import list_events
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.pacing.report import pacing
@@ -80,6 +81,7 @@ QUESTIONS: dict[str, Question] = {
     "bids": bids,
     "quality": quality,
     "restatement": restated,
+    "events": list_events,
 }
 
 

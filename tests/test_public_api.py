@@ -142,6 +142,7 @@ PUBLIC = [
     "ingest",
     "journeys",
     "known_sources",
+    "list_events",
     "load_settings",
     "missing_messages",
     "observing",

@@ -73,6 +73,7 @@ from advertisex.analysis.reach.report import reach as reach
 from advertisex.analysis.reconciliation.partner_report import PartnerReport as PartnerReport
 from advertisex.analysis.reconciliation.partner_report import read_report as read_report
 from advertisex.analysis.reconciliation.reconcile import reconcile as reconcile
+from advertisex.analysis.event_list import list_events as list_events
 from advertisex.analysis.restatement import restatement as restatement
 from advertisex.analysis.scope import Scope as Scope
 from advertisex.analysis.summary import summarise as summarise

@@ -148,6 +148,10 @@ class Client:
         """Campaigns and days whose numbers changed between two times: late events, and another catalogue."""
         return self._ask("restatement", selected, **{"from": begin, "to": end}, limit=limit)
 
+    def events(self, *, of: str | None = None, limit: int | None = None, **selected: Unpack[Selected]) -> Document:
+        """The events behind a number, with the positions of their messages."""
+        return self._ask("events", selected, of=of, limit=limit)
+
     def overview(self, **selected: Unpack[Selected]) -> Document:
         """Whether the numbers can be trusted, what is at risk, and today beside a week before."""
         return self._get("overview", dict(selected))

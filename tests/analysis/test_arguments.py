@@ -12,6 +12,7 @@ from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
+from advertisex.analysis.event_list import list_events
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.quality.report import quality
@@ -31,7 +32,7 @@ EAST = timezone(timedelta(hours=2))
 #: Every question, with the arguments it needs.
 QUESTIONS: dict[Question, dict[str, Any]] = {
     summarise: {}, correlate: {}, funnel: {}, attribute: {}, journeys: {}, reach: {}, bids: {}, quality: {},
-    restatement: {"start": NOON},
+    restatement: {"start": NOON}, list_events: {},
 }  # fmt: skip
 
 KEYS = ["planet", "", "DAY", 5, b"day", ["day"], {"day"}, pl.Series(["day"])]
@@ -57,6 +58,7 @@ WRONG: dict[Question, dict[str, list[Any]]] = {
     },
     reach: {"by": [*KEYS, "hour", "campaign_id"]},
     quality: {"limit": LIMITS},
+    list_events: {"of": ["click", "", None, 5, ["clicks"]], "limit": LIMITS},
     restatement: {"start": [*TIMES, None], "end": [*TIMES, NOON - timedelta.resolution], "limit": LIMITS},
 }
 CASES = [

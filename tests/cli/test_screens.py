@@ -55,6 +55,7 @@ SCREENS = {
     "bids": "analyze bids --campaign cmp001 --since 2026-01-11T20:00:00Z",
     "quality": "analyze quality --campaign cmp001",
     "reconcile": "reconcile partner.csv --campaign cmp001 --report-time 2030-01-01 --limit 2",
+    "events": "analyze events --of conversions --campaign cmp001 --limit 3",
     "restatement": "analyze restatement --campaign cmp001 --from 2026-01-10 --limit 3",
 }
 

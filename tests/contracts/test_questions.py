@@ -18,6 +18,7 @@ from advertisex.analysis.answer import Answer
 from advertisex.analysis.attribution.attribute import attribute
 from advertisex.analysis.bids import bids
 from advertisex.analysis.correlation import correlate
+from advertisex.analysis.event_list import list_events
 from advertisex.analysis.funnel import funnel
 from advertisex.analysis.journeys.report import journeys
 from advertisex.analysis.overview.report import overview
@@ -234,6 +235,8 @@ PLAIN: dict[str, Callable[[EventStore, Scope], Answer]] = {
     "reach by flight": partial(reach, by="flight"),
     "bids": bids,
     "quality": quality,
+    "events": list_events,
+    "events that convert": partial(list_events, of="conversions", limit=7),
 }
 SCOPES = {
     "everything": Scope(),
@@ -246,7 +249,8 @@ SCOPES = {
 
 def plain(answer: Answer) -> dict[str, Any]:
     """All parts of an answer that do not depend on how events were committed: types, order and every digit."""
-    provenance = {"processed_at", "topic", "partition", "offset"}
+    # of two events in conflict, the one that came first is stored: they differ in placement
+    provenance = {"processed_at", "topic", "partition", "offset", "message", "placement"}
     return {
         "what": (answer.question, answer.definition, replace(answer.scope, as_of=None)),
         "of": (dict(answer.horizons), dict(answer.computed_from)),

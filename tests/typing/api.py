@@ -37,6 +37,7 @@ def questions(store: EventStore) -> Iterator[ax.Answer]:
     yield ax.bids(store, scope)
     yield ax.quality(store, scope, limit=10)
     yield ax.reconcile(store, ax.read_report("partner.csv"), scope, tolerance="0.05", partner_zone="Europe/Paris")
+    yield ax.list_events(store, scope, of="clicks", limit=3)
     yield ax.restatement(store, scope, start=datetime(2026, 1, 1))
 
 

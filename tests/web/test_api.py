@@ -34,6 +34,7 @@ ASKED: dict[str, list[tuple[str, str]]] = {
     "reach": [("where", "website=a.example"), ("where", "placement=top")],
     "bids": [],
     "quality": [("limit", "5")],
+    "events": [("of", "clicks"), ("limit", "3"), ("campaign", "cmp001")],
     "restatement": [("from", "2026-01-01"), ("campaign", "cmp001")],
 }
 

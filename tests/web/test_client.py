@@ -47,6 +47,7 @@ def test_it_has_every_question_with_every_option(name: str) -> None:
             {"model": ["first", "last"], "split_journeys": True},
             {"model": ["first", "last"], "split_journeys": "true"},
         ),
+        ("events", {"of": "clicks", "limit": 3}, {"of": "clicks", "limit": "3"}),
         ("restatement", {"begin": "2026-01-01", "limit": 0}, {"from": "2026-01-01", "limit": "0"}),
     ],
 )

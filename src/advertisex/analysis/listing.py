@@ -43,13 +43,15 @@ def listed(store: EventStore, chosen: pl.DataFrame, as_of: datetime | None) -> p
 
 def _read(store: EventStore, feed: str, requested: pl.DataFrame, as_of: datetime | None) -> pl.DataFrame:
     ids = requested["event_id"].str.decode("hex").unique()
-    within = Range(_LAST) if requested.is_empty() else _covering(requested["event_time"].sort(), as_of)
+    within = covering(requested["event_time"].sort(), as_of)
     names = ["event_id", "user_id", "campaign_id", "topic", "partition", "offset"]
     rows = events(store, feed, names, within, pl.col("event_id").is_in(ids.implode()))
     return rows.with_columns(pl.col("event_id").bin.encode("hex"), feed=pl.lit(feed))
 
 
-def _covering(ordered: pl.Series, as_of: datetime | None) -> Range:
-    """The range from the first to the last of these times, both inclusive."""
+def covering(ordered: pl.Series, as_of: datetime | None) -> Range:
+    """The range from the first to the last of these times, both inclusive; without any, one without events."""
+    if ordered.is_empty():
+        return Range(_LAST)
     first, last = ordered[0], ordered[-1]
     return Range(first, None if last == _LAST else last + timedelta(microseconds=1), as_of)

@@ -7,6 +7,7 @@ from typing import Annotated, get_args
 
 from advertisex.analysis import bids as bid_requests
 from advertisex.analysis import correlation as correlations
+from advertisex.analysis import event_list as event_lists
 from advertisex.analysis import funnel as funnels
 from advertisex.analysis import restatement as restatements
 from advertisex.analysis import summary as summaries
@@ -220,11 +221,24 @@ def restatement(
     return partial(restatements.restatement, start=start, end=parse_time(end, "--to"), limit=limit)
 
 
+def events(
+    of: Annotated[
+        str, Option(metavar="NAME", help=f"What they count as: {_listed(list(event_lists.COUNTED))}.")
+    ] = "impressions",
+    limit: Annotated[
+        int, Option(metavar="N", minimum=0, maximum=MOST_LISTED, help="Maximum number of events listed.")
+    ] = LISTED,
+) -> Question:
+    """The events behind a number, with the positions of their messages."""
+    return partial(event_lists.list_events, of=one_of(of, list(event_lists.COUNTED), "--of"), limit=limit)
+
+
 #: The questions by name, in the order of the help.
 QUESTIONS: dict[str, Callable[..., Question]] = {
     question.__name__: question
     for question in (
         summary, correlation, performance, pacing, funnel, attribution, journeys, reach, bids, quality, restatement,
+        events,
     )
 }  # fmt: skip
 
@@ -236,6 +250,6 @@ WITHOUT: dict[str, frozenset[str]] = dict.fromkeys(("pacing", "overview"), froze
 SELECTED: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("correlation", "journeys"), ("clicks",)),
     **dict.fromkeys(("performance", "attribution", "reconcile"), ("impressions", "clicks")),
-    "reach": ("impressions",),
+    **dict.fromkeys(("reach", "events"), ("impressions",)),  # events has other feeds with another `of`
     "bids": ("bids", "impressions"),
 }

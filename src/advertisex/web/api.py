@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from advertisex.errors import ConfigurationError
 from advertisex.inspection.filters import ExportOptions, ListOptions, ShowOptions
+from advertisex.inspection.messages import MessageOptions, message
 from advertisex.inspection.reading import Reading
 from advertisex.inspection.rejects import exported, list_document, listed_after
 from advertisex.inspection.shown_rejects import shown_document, shown_rejects
@@ -60,6 +61,8 @@ def routes_of(site: Site) -> APIRouter:
     written = ("Rejects with their whole messages.", "What `advertisex rejects export` writes")
     _add(router, "rejects/list", partial(_rejects, site), REJECTS.parameters, JSON, listed)
     _add(router, "rejects/show", partial(_reject, site), parameters_of(ShowOptions), JSON, shown)
+    read = ("A message of the log: what an event was read from.", "The message")
+    _add(router, "messages/show", partial(_message, site), parameters_of(MessageOptions), JSON, read)
     _add(router, "rejects/export", partial(_export, site), parameters_of(ExportOptions), _EXPORTED.values(), written)
     return router
 
@@ -139,6 +142,11 @@ def _rejects(site: Site, request: Request) -> Response:
 def _reject(site: Site, request: Request) -> Response:
     options = ShowOptions(**options_from(request.query_params.multi_items(), parameters_of(ShowOptions)))
     return tagged(request, json_text(shown_document(shown_rejects(site, options.ids))), JSON)
+
+
+def _message(site: Site, request: Request) -> Response:
+    options = MessageOptions(**options_from(request.query_params.multi_items(), parameters_of(MessageOptions)))
+    return tagged(request, json_text(message(site, options.id).document()), JSON)
 
 
 def _export(site: Site, request: Request) -> Response:

@@ -17,6 +17,7 @@ from advertisex.questions.option import parameters_of
 from advertisex.questions.selection import Selection
 from advertisex.reporting.page import contents_of
 from advertisex.web.answers import ASKED, pinned
+from advertisex.web.count_links import count_links, fact_links
 from advertisex.web.drawing import failed, given_in, page, question_form
 from advertisex.web.links import links_of
 from advertisex.web.problems import without_dashes
@@ -115,7 +116,8 @@ def _drawn(
         "answer": answer,
         "failed": "",
         "csv": {table.name: asked.table_address(table.name, pinned(query, answer)) for table in tables},
-        "links": {table.name: links_of(site, table, given) for table in tables},
+        "links": {table.name: links_of(site, table, given) | count_links(answer, table) for table in tables},
+        "card_links": fact_links(answer),
         "headings": {table.name: order.headings(request, table, prefix + table.name) for table in tables},
     }  # fmt: skip
 

@@ -51,6 +51,8 @@ def _columns(site: Site, table: Table, given: Sequence[tuple[str, str]]) -> dict
             others = [pair for pair in given if pair[0] not in ("feed", "kind", "reason", "after")]
             group = _group(others)
             return {"reason": group, "rejects": group, "sample": lambda row: reject_address(row["sample"])}
+        case "rows" if "message" in table.rows.columns:
+            return {"message": lambda row: f"/messages/show?{urlencode({'id': row['message']})}"}
         case "rows" if "ingested_at" in table.rows.columns:
             return {"id": lambda row: reject_address(row["id"])}
         case "partitions":

@@ -19,11 +19,12 @@ from advertisex.reporting.rendering import text_of_template
 from advertisex.web import repairing
 from advertisex.web.answers import ASKED, Asked, pinned
 from advertisex.web.campaign import CAMPAIGN, campaign_page
+from advertisex.web.count_links import count_links, fact_links
 from advertisex.web.drawing import TEMPLATES, failed, given_in, page, question_form
 from advertisex.web.forms import form_of
 from advertisex.web.links import card_links, links_of
 from advertisex.web.navigation import OVERVIEW, READING_PAGES
-from advertisex.web.reading_pages import reading_page, reject_page
+from advertisex.web.reading_pages import message_page, reading_page, reject_page
 from advertisex.web.reconcile import to_keep
 from advertisex.web.responses import tagged
 from advertisex.web.roles import UPLOAD
@@ -58,6 +59,7 @@ def routes_of(site: Site) -> APIRouter:
     pages |= {name: partial(reading_page, site, name) for name in READING_PAGES}
     pages[CAMPAIGN] = partial(campaign_page, site)
     pages["rejects/show"] = partial(reject_page, site)
+    pages["messages/show"] = partial(message_page, site)
     for name, endpoint in pages.items():
         router.add_api_route(f"/{name}", endpoint, methods=["GET", "HEAD"])
     for method, path, endpoint in repairing.routes_of(site):
@@ -106,9 +108,9 @@ def _question(site: Site, asked: Asked, request: Request) -> Response:
         share=f"/{name}?{urlencode([*query, *order.query()])}",
         json=asked.address(query),
         csv={table: asked.table_address(table, query) for table in tables},
-        links={table: links_of(site, rows, given) for table, rows in tables.items()},
+        links={name: links_of(site, table, given) | count_links(answer, table) for name, table in tables.items()},
         headings={table: order.headings(request, rows, table) for table, rows in tables.items()},
-        card_links=card_links(answer),
+        card_links=card_links(answer) | fact_links(answer),
     )
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from advertisex.errors import AdvertiseXError
 from advertisex.inspection.filters import ExportOptions, ListedFilters, RejectFilters, ShowOptions
+from advertisex.inspection.messages import MessageOptions, message
 from advertisex.inspection.reading import Tables
 from advertisex.inspection.shown_rejects import FORMATS, Shown, excerpt, shown_rejects
 from advertisex.limits import Limit
@@ -26,8 +27,8 @@ from advertisex.web.readings import REJECTS
 from advertisex.web.site import Site
 from advertisex.web.sorting import Heading, Order
 
-MOST_LINES = Limit(400, "lines", of="a message on the page of a reject", beyond="counted; JSON has all")
-LONGEST_LINE = Limit(2_000, "characters", of="a line of a message on the page of a reject", beyond="cut; JSON has all")
+MOST_LINES = Limit(400, "lines", of="a message on its page", beyond="counted; JSON has all")
+LONGEST_LINE = Limit(2_000, "characters", of="a line of a message on its page", beyond="cut; JSON has all")
 
 
 _TEXTS = {"most": MOST_ROWS, "no_text": NO_TEXT}
@@ -73,6 +74,27 @@ def reject_page(site: Site, request: Request) -> Response:
     messages = [_message(one) for one in shown]
     json = f"{PREFIX}/rejects/show?{urlencode(given)}"
     return page(site, request, "reject.html.j2", "rejects", title=title, messages=messages, json=json)
+
+
+def message_page(site: Site, request: Request) -> Response:
+    """The page of a message of the log."""
+    given = given_in(request)
+    try:
+        found = message(site, MessageOptions(**options_from(given, parameters_of(MessageOptions))).id)
+    except AdvertiseXError as error:
+        return failed(site, request, "events", error, title="Message")
+    lines, json = found.text.lines, f"{PREFIX}/messages/show?{urlencode(given)}"
+    shown = {
+        "title": str(found.id),
+        "facts": [(name, visible(text)) for name, text in found.facts()],
+        "lines": list(map(_line, lines[:MOST_LINES])),
+        "left": max(0, len(lines) - MOST_LINES),
+    }
+    return page(site, request, "message.html.j2", "events", json=json, **shown)
+
+
+def _line(text: str) -> str:
+    return visible(text[:LONGEST_LINE]) + ("…" if len(text) > LONGEST_LINE else "")
 
 
 def _chosen(parts: Sequence[Part], given: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -135,5 +157,5 @@ def _message(shown: Shown) -> dict[str, Any]:
         "format": FORMATS[shown.explained.message.format],
         "absent": shown.explained.field if shown.explained.failing is None else None,
         "part": part,
-        "lines": [visible(line[:LONGEST_LINE]) + ("…" if len(line) > LONGEST_LINE else "") for line in part.lines],
+        "lines": list(map(_line, part.lines)),
     }
