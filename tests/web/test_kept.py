@@ -18,7 +18,7 @@ from advertisex.stores.contract import EventStore
 from advertisex.stores.open import open_store
 from advertisex.web import kept
 from advertisex.web.answers import ASKED
-from advertisex.web.kept import Kept
+from advertisex.web.kept import Kept, State
 from advertisex.web.site import Site
 
 
@@ -81,7 +81,7 @@ def test_what_is_asked_at_the_same_time_is_computed_once(answer: Answer) -> None
         assert go_on.wait(30)
         return answer
 
-    threads = [Thread(target=lambda: found.append(answers.answer("q", 1, compute))) for _ in range(4)]
+    threads = [Thread(target=lambda: found.append(answers.answer("q", State(1), compute))) for _ in range(4)]
     threads[0].start()
     assert is_computing.wait(30)
     for thread in threads[1:]:
@@ -97,27 +97,37 @@ def test_the_answer_before_is_shown_while_a_slow_one_is_computed(
 ) -> None:
     monkeypatch.setattr(kept, "_SLOW", 0.0)
     answers, go_on, old = Kept(), Event(), replace(answer, question="old")
-    assert answers.soon("q", lambda: answers.answer("q", 1, lambda: old)) == (old, False)
+    assert answers.soon("q", lambda: answers.answer("q", State(1), lambda: old)) == (old, False)
 
     def slow() -> Answer:
         assert go_on.wait(30)
         return answer
 
     for _ in range(3):
-        assert answers.soon("q", lambda: answers.answer("q", 2, slow)) == (old, True)
+        assert answers.soon("q", lambda: answers.answer("q", State(2), slow)) == (old, True)
     go_on.set()
-    assert answers.answer("q", 2, slow) is answer
-    assert answers.soon("q", lambda: answers.answer("q", 2, slow))[0] is answer
+    assert answers.answer("q", State(2), slow) is answer
+    assert answers.soon("q", lambda: answers.answer("q", State(2), slow))[0] is answer
 
     monkeypatch.setattr(kept, "_BEHIND_SECONDS", 0.0)
-    assert answers.soon("q", lambda: answers.answer("q", 3, lambda: old)) == (old, False)
+    assert answers.soon("q", lambda: answers.answer("q", State(3), lambda: old)) == (old, False)
+
+
+def test_what_the_store_was_is_forgotten_when_it_moves_on(answer: Answer) -> None:
+    answers = Kept()
+    answers.answer("a", State(1), lambda: answer)
+    answers.answer("b", State(2), lambda: answer)
+    assert answers.answer("a", State(1), lambda: replace(answer)) is not answer
+    answers.answer("c", State(1, "log"), lambda: answer)
+    assert answers.answer("c", State(1, "log"), lambda: replace(answer)) is answer
+    assert answers.answer("c", State(1, "more"), lambda: replace(answer)) is not answer
 
 
 def test_an_error_is_raised_and_not_kept(answer: Answer) -> None:
     answers = Kept()
     with pytest.raises(ZeroDivisionError):
-        answers.answer("q", 1, lambda: 1 / 0)  # type: ignore[arg-type, return-value]
-    assert answers.answer("q", 1, lambda: answer) is answer
+        answers.answer("q", State(1), lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+    assert answers.answer("q", State(1), lambda: answer) is answer
 
 
 def test_few_answers_are_kept_and_none_with_many_rows(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,12 +135,16 @@ def test_few_answers_are_kept_and_none_with_many_rows(answer: Answer, monkeypatc
     answers = Kept()
 
     def is_kept(name: str) -> bool:
-        return answers.answer(name, 1, lambda: replace(answer)) is answers.answer(name, 1, lambda: replace(answer))
+        return answers.answer(name, State(1), lambda: replace(answer)) is answers.answer(
+            name, State(1), lambda: replace(answer)
+        )
 
     assert all(map(is_kept, "abc"))
-    known = answers.answer("b", 1, lambda: answer)
-    assert answers.answer("a", 1, lambda: answer) is answer  # "a" was computed again, since "b" was used later
-    assert answers.answer("b", 1, lambda: answer) is known
+    known = answers.answer("b", State(1), lambda: answer)
+    assert answers.answer("a", State(1), lambda: answer) is answer  # "a" was computed again, since "b" was used later
+    assert answers.answer("b", State(1), lambda: answer) is known
     table = replace(answer.tables[0], rows=pl.DataFrame({"n": range(kept.MOST_KEPT_ROWS + 1)}))
     large = replace(answer, tables=[table])
-    assert answers.answer("large", 1, lambda: large) is not answers.answer("large", 1, lambda: replace(large))
+    assert answers.answer("large", State(1), lambda: large) is not answers.answer(
+        "large", State(1), lambda: replace(large)
+    )

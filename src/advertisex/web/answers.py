@@ -15,7 +15,7 @@ from advertisex.questions.option import Parameter, parameters_of
 from advertisex.questions.selection import Selection
 from advertisex.settings.analysis import AnalysisSettings
 from advertisex.web import overview, reconcile
-from advertisex.web.kept import Bound, state_of
+from advertisex.web.kept import Bound, State, state_of
 from advertisex.web.query import options_from
 from advertisex.web.site import Site
 
@@ -59,7 +59,7 @@ class Asked:
             files = _files_of(site.settings.analysis)
             inquiry = Inquiry.of(question, Selection(**options), site.settings.analysis)
             with site.store() as store:
-                state = (state_of(store), beside, files)
+                state = State(state_of(store), (beside, files))
                 return site.kept.answer(self._asked(pairs), state, partial(inquiry.answer, store))
 
     def soon(self, site: Site, query: Sequence[tuple[str, str]]) -> tuple[Answer, bool]:

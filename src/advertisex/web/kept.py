@@ -1,7 +1,8 @@
 """Keeps answers, so that a page that is sorted, downloaded or looked at again does not compute them again.
 
-An answer is right as long as nothing that it depends on has changed. The first page may also show the one before, for
-as long as computing it takes.
+An answer is kept as long as nothing that it depends on has changed; when the store moves on, or a user is erased, all
+answers about what it was are forgotten. Only the first page may show the one before, for as long as the next one is
+computed.
 """
 
 import time
@@ -10,13 +11,13 @@ from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import BoundedSemaphore, Event, Lock, Thread
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from advertisex.analysis.answer import Answer
 from advertisex.limits import Limit
 from advertisex.monitoring.state_store import ALERTS
 from advertisex.questions.asking import Question
-from advertisex.stores.contract import RESOLUTIONS, EventStore
+from advertisex.stores.contract import ERASURES, RESOLUTIONS, EventStore
 
 #: Answers that are computed at the same time; each may take a gigabyte.
 _AT_ONCE = 2
@@ -44,33 +45,30 @@ class Bound(NamedTuple):
     beside: Hashable = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Refresh:
-    """An answer that a thread finds; `known` is set when it is there, or has to be computed."""
+class State(NamedTuple):
+    """What an answer depends on: equal states give equal answers.
 
-    future: Future[Answer]
-    known: Event
+    Attributes:
+        store: the state of the store, see `state_of`.
+        beside: that of everything else.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    state: Hashable
-    answer: Answer
-    seconds: float
-    computed_at: float
+    store: Hashable
+    beside: Hashable = None
 
 
 class Kept:
     """Answers by what was asked, the ones that were used last. Threads may share it."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Hashable, _Known] = OrderedDict()
-        self._computing = [Lock() for _ in range(_LOCKS)]
+        self._known: OrderedDict[Hashable, tuple[State, Answer]] = OrderedDict()
+        self._asking = [Lock() for _ in range(_LOCKS)]
+        self._shown: OrderedDict[Hashable, _Shown] = OrderedDict()
         self._refreshing: dict[Hashable, _Refresh] = {}
         self._lock = Lock()
         self._room = BoundedSemaphore(_AT_ONCE)
 
-    def answer(self, asked: Hashable, state: Hashable, compute: Callable[[], Answer]) -> Answer:
+    def answer(self, asked: Hashable, state: State, compute: Callable[[], Answer]) -> Answer:
         """Return the kept answer, or compute it; several threads that ask the same wait for one of them.
 
         Args:
@@ -78,16 +76,17 @@ class Kept:
             state: what the answer depends on, read before it is computed.
             compute: computes it.
         """
-        with self._computing[hash(asked) % _LOCKS]:
-            known = self._get(asked)
-            if known is not None and known.state == state:
-                return known.answer
-            self._say_that_it_is_computed(asked)
+        with self._asking[hash(asked) % _LOCKS]:
+            with self._lock:
+                known_state, answer = self._known.get(asked, (None, None))
+                if answer is not None and known_state == state:
+                    self._known.move_to_end(asked)
+                    return answer
+                if (refresh := self._refreshing.get(asked)) is not None:
+                    refresh.known.set()
             with self._room:
-                started = time.monotonic()
                 answer = compute()
-            now = time.monotonic()
-            self._keep(asked, _Known(state, answer, now - started, now))
+            self._keep(asked, state, answer)
         return answer
 
     def soon(self, asked: Hashable, answer: Callable[[], Answer]) -> tuple[Answer, bool]:
@@ -97,14 +96,36 @@ class Kept:
             asked: the question and its options.
             answer: answers it, with `Kept.answer`.
         """
-        known = self._get(asked)
-        if known is None or known.seconds < _SLOW or time.monotonic() - known.computed_at > _BEHIND_SECONDS:
-            return answer(), False
+        with self._lock:
+            shown = self._shown.get(asked)
+        if shown is None or shown.seconds < _SLOW or time.monotonic() - shown.at > _BEHIND_SECONDS:
+            return self._answered(asked, answer), False
         refresh = self._refreshed(asked, answer)
         refresh.known.wait(_CHECK_SECONDS)
-        return (refresh.future.result(), False) if refresh.future.done() else (known.answer, True)
+        return (refresh.future.result(), False) if refresh.future.done() else (shown.answer, True)
 
-    def _refreshed(self, asked: Hashable, answer: Callable[[], Answer]) -> _Refresh:
+    def _keep(self, asked: Hashable, state: State, answer: Answer) -> None:
+        with self._lock:
+            for other in [other for other, (known, _) in self._known.items() if known.store != state.store]:
+                del self._known[other]
+            if sum(table.rows.height for table in answer.tables) <= MOST_KEPT_ROWS:
+                self._known[asked] = state, answer
+            _cut(self._known)
+
+    def _answered(self, asked: Hashable, answer: Callable[[], Answer]) -> Answer:
+        """Answer, and remember it with how long it took."""
+        began = time.monotonic()
+        found = answer()
+        now = time.monotonic()
+        with self._lock:
+            before = self._shown.pop(asked, None)
+            is_same = before is not None and before.answer is found
+            seconds = before.seconds if before is not None and is_same else now - began
+            self._shown[asked] = _Shown(found, seconds, now)
+            _cut(self._shown)
+        return found
+
+    def _refreshed(self, asked: Hashable, answer: Callable[[], Answer]) -> "_Refresh":
         """The answer that a thread finds; one thread for all that wait for the same."""
         with self._lock:
             if (running := self._refreshing.get(asked)) is not None:
@@ -113,7 +134,7 @@ class Kept:
 
         def run() -> None:
             try:
-                refresh.future.set_result(answer())
+                refresh.future.set_result(self._answered(asked, answer))
             except BaseException as error:  # noqa: BLE001 - raised where it is waited for
                 refresh.future.set_exception(error)
             finally:
@@ -124,26 +145,27 @@ class Kept:
         Thread(target=run, name="kept answer", daemon=True).start()
         return refresh
 
-    def _say_that_it_is_computed(self, asked: Hashable) -> None:
-        with self._lock:
-            refresh = self._refreshing.get(asked)
-        if refresh is not None:
-            refresh.known.set()
 
-    def _get(self, asked: Hashable) -> _Known | None:
-        with self._lock:
-            known = self._known.get(asked)
-            if known is not None:
-                self._known.move_to_end(asked)
-            return known
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """The last answer that was shown, how many seconds it took to compute, and when that was."""
 
-    def _keep(self, asked: Hashable, known: _Known) -> None:
-        with self._lock:
-            self._known.pop(asked, None)
-            if sum(table.rows.height for table in known.answer.tables) <= MOST_KEPT_ROWS:
-                self._known[asked] = known
-            while len(self._known) > MOST_KEPT:
-                self._known.popitem(last=False)
+    answer: Answer
+    seconds: float
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Refresh:
+    """An answer that a thread finds; `known` is set when it is there, or has to be computed."""
+
+    future: Future[Answer]
+    known: Event
+
+
+def _cut(kept: OrderedDict[Hashable, Any]) -> None:
+    while len(kept) > MOST_KEPT:
+        kept.popitem(last=False)
 
 
 def state_of(store: EventStore) -> Hashable:
@@ -154,5 +176,5 @@ def state_of(store: EventStore) -> Hashable:
         store.settled(),
         tuple(map(repr, store.ledger())),
         tuple(store.catalogue_imports()),
-        *(tuple(sorted(store.notes(kind).items())) for kind in (ALERTS, RESOLUTIONS)),
+        *(tuple(sorted(store.notes(kind).items())) for kind in (ALERTS, ERASURES, RESOLUTIONS)),
     )
