@@ -27,7 +27,7 @@ MOST_KEPT = Limit(32, "answers", of="the dashboard, kept until the store moves o
 MOST_KEPT_ROWS = Limit(20_000, "rows", of="a kept answer", beyond="computed whenever it is asked for")
 
 #: An answer that takes at least so long may be shown while the next one is computed, at most so many seconds later.
-_SLOW, _BEHIND_SECONDS = 0.5, 60.0
+_SLOW, _BEHIND_SECONDS = 0.5, 600.0
 #: Seconds to wait until it is known whether the answer before is still the right one.
 _CHECK_SECONDS = 2.0
 _LOCKS = 64
