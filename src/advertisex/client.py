@@ -1,31 +1,16 @@
 """A client of the HTTP API: the same questions, asked of a server."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from http import HTTPStatus
+from datetime import date, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import quote
 
-import httpx
-import msgspec
-
-from advertisex.errors import AdvertiseXError, AnalysisError, ConfigurationError, StoreUnavailable
+from advertisex.connection import Connection, Document
+from advertisex.errors import ConfigurationError
 
 Time = str | date | datetime
-
-#: What an answer or another document of the API is in Python: what `--json` prints.
-Document = dict[str, Any]
-
-#: What a problem document of this status is raised as.
-_RAISED: dict[int, type[AdvertiseXError]] = {
-    HTTPStatus.NOT_FOUND: AnalysisError,
-    HTTPStatus.SERVICE_UNAVAILABLE: StoreUnavailable,
-    HTTPStatus.INTERNAL_SERVER_ERROR: AdvertiseXError,
-}
-_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 class Selected(TypedDict, total=False):
@@ -71,13 +56,7 @@ class Client:
     """
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 60.0) -> None:
-        if not url.lower().startswith(("http://", "https://")):
-            raise ConfigurationError(f"{url!r} is not the address of a server", hint="use http://HOST:PORT")
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-        try:
-            self._http = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1/", headers=headers, timeout=timeout)
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
-            raise ConfigurationError(f"{url!r} is not the address of a server", hint="use http://HOST:PORT") from error
+        self._server = Connection(url, token=token, timeout=timeout, unauthorized="give `token` to the client")
 
     def summary(self, *, by: str | None = None, **selected: Unpack[Selected]) -> Document:
         """Number of events, users and campaigns, total value, and time range."""
@@ -163,9 +142,7 @@ class Client:
             report: the file.
             options: those of `advertisex reconcile`, and `Selected`; a mapping for `map`, `set` and `inherit`.
         """
-        with report.open("rb") as file:
-            sent = self._request("PUT", f"uploads/{quote(report.name)}", content=file)
-        return self._get("reconcile", {"report": _document(sent)["upload"], **options})
+        return self._get("reconcile", {"report": self._server.upload(report), **options})
 
     def ledger(self) -> Document:
         """The counts of every partition, and whether they balance."""
@@ -177,11 +154,11 @@ class Client:
         if "." in f"{name}{of}":  # dots would lead to another address
             raise ConfigurationError(f"{question!r} has no table {table!r}", hint="see docs/json.md for the tables")
         path = name if question in ("overview", "reconcile") else f"analyze/{name}"
-        return self._request("GET", f"{path}/tables/{of}.csv", params=_query(options)).text
+        return self._server.text(f"{path}/tables/{of}.csv", options)
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._server.close()
 
     def __enter__(self) -> Self:
         return self
@@ -195,65 +172,4 @@ class Client:
         return self._get(f"analyze/{question}", own | dict(selected))
 
     def _get(self, path: str, options: Mapping[str, Any]) -> Document:
-        return _document(self._request("GET", path, params=_query(options)))
-
-    def _request(self, method: str, path: str, **request: Any) -> httpx.Response:
-        try:
-            response = self._http.request(method, path, **request)
-        except httpx.HTTPError as error:
-            where = str(self._http.base_url).removesuffix("/api/v1/")
-            raise StoreUnavailable(
-                "the server does not respond", where=where, hint="check the address, and that `advertisex serve` runs"
-            ) from error
-        if not response.is_success:
-            raise _error(response)
-        return response
-
-
-def _query(options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The options as a query string; None leaves an option out."""
-    return [(name, text) for name, value in options.items() for text in _texts(value)]
-
-
-def _texts(value: Any) -> list[str]:
-    match value:
-        case None:
-            return []
-        case Mapping():
-            return [f"{name}={inner}" for name, inner in value.items()]
-        case list() | tuple():
-            return [text for inner in value for text in _texts(inner)]
-        case _:
-            return [_text(value)]
-
-
-def _text(value: Any) -> str:
-    match value:
-        case bool():
-            return str(value).lower()
-        case datetime():
-            return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
-        case date():
-            return value.isoformat()
-        case _:
-            return str(value)
-
-
-def _document(response: httpx.Response) -> Document:
-    try:
-        document = _decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        document = None
-    if not isinstance(document, dict):
-        raise ConfigurationError(
-            "the server does not answer like ours", where=str(response.url.copy_with(query=None)),
-            hint="use the address that `advertisex serve` printed",
-        )  # fmt: skip
-    return document
-
-
-def _error(response: httpx.Response) -> AdvertiseXError:
-    problem = _document(response)
-    what, where, hint = (str(problem.get(name, "")) for name in ("detail", "where", "hint"))
-    kind = _RAISED.get(response.status_code, ConfigurationError)
-    return kind(what or f"status {response.status_code}", where=where, hint=hint)
+        return self._server.document(path, options)

@@ -177,3 +177,14 @@ class LedgerMoved(StoreError):
 
 class AnalysisError(AdvertiseXError):
     """The question cannot be answered from these events."""
+
+
+def error_named(name: str, what: str, *, where: str = "", hint: str = "") -> AdvertiseXError | None:
+    """Make an error of the class that another process has named; None if it is unknown, or takes more than texts."""
+    kind = globals().get(name)
+    if not isinstance(kind, type) or not issubclass(kind, AdvertiseXError):
+        return None
+    try:
+        return kind(what, where=where, hint=hint)
+    except TypeError:
+        return None

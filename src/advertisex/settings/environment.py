@@ -9,6 +9,8 @@ from advertisex.errors import ConfigurationError
 
 #: What the names of variables begin with.
 PREFIX = "ADVERTISEX_"
+#: The variable with the token for `--server`, which is not a setting.
+TOKEN_VARIABLE = "ADVERTISEX_TOKEN"  # noqa: S105 - its name
 #: Settings that are a table, or a text: the URL in the table.
 URL_TABLES = ("log", "store")
 #: Settings that are a list of paths, or one path.

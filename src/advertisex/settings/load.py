@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import FEEDS
-from advertisex.settings.environment import PREFIX, Environment, as_tables, name_of
+from advertisex.settings.environment import PREFIX, TOKEN_VARIABLE, Environment, as_tables, name_of
 from advertisex.settings.messages import explanation
 from advertisex.settings.model import Settings
 from advertisex.settings.origins import Origins
@@ -100,6 +100,7 @@ def _variables() -> dict[str, Any]:
     """
     known = {name.upper() for name in Settings.model_fields}
     ours = {name: value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    ours.pop(TOKEN_VARIABLE, None)
     for variable, value in ours.items():
         if variable.upper().removeprefix(PREFIX).split("__")[0] not in known:
             raise _invalid_variable(variable, "unknown setting", "see docs/settings.md for every setting")

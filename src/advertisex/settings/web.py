@@ -1,7 +1,7 @@
 """The settings of the dashboard and the HTTP API."""
 
 import re
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -14,6 +14,14 @@ Role = Literal["viewer", "operator", "ingest"]
 
 _NAME = re.compile(r"[a-z0-9_-]{1,60}", re.ASCII)
 _HASH = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address is that of the loopback interface."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _host_name(name: str) -> str:

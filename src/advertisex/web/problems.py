@@ -20,6 +20,7 @@ from advertisex.errors import (
 )
 from advertisex.masking import traceback_of
 from advertisex.reporting.json_text import json_text
+from advertisex.reporting.packed import MEDIA_TYPE
 
 _LOG = structlog.get_logger(__name__)
 
@@ -59,14 +60,25 @@ def without_dashes(text: str) -> str:
     return "`".join(parts)
 
 
-def problem(status: HTTPStatus, detail: str, *, where: str = "", hint: str = "") -> Response:
-    """Make a problem document."""
+def problem(
+    status: HTTPStatus, detail: str, *, where: str = "", hint: str = "", error: str = "", dashes: bool = False
+) -> Response:
+    """Make a problem document.
+
+    Args:
+        status: the status.
+        detail: what failed.
+        where: where; may be empty.
+        hint: what can be done; may be empty.
+        error: the class of the error, if it is one of ours.
+        dashes: whether options are named as on the command line.
+    """
+    texts = {"detail": detail, "where": where, "hint": hint, "error": error}
     document = {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
-        "detail": without_dashes(detail),
-        **{name: without_dashes(text) for name, text in (("where", where), ("hint", hint)) if text},
+        **{name: text if dashes else without_dashes(text) for name, text in texts.items() if text},
     }
     headers = {"Retry-After": _RETRY_SECONDS} if status in _TEMPORARY else {}
     return Response(json_text(document), status.value, headers, "application/problem+json")
@@ -77,7 +89,11 @@ def add_handlers(app: FastAPI) -> None:
 
     def expected(request: Request, error: Exception) -> Response:
         assert isinstance(error, AdvertiseXError)
-        return problem(status_of(error), error.what, where=error.where, hint=error.hint)
+        is_command = MEDIA_TYPE in request.headers.get("accept", "")  # of another machine
+        return problem(
+            status_of(error), error.what, where=error.where, hint=error.hint, error=type(error).__name__,
+            dashes=is_command,
+        )  # fmt: skip
 
     def of_http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -1,12 +1,15 @@
 """Responses with an ETag: without their content if the client has it already."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 from xxhash import xxh3_128
+
+from advertisex.reporting.json_text import json_text
+from advertisex.reporting.packed import MEDIA_TYPE, PACKED, pack
 
 JSON, CSV, NDJSON = "application/json", "text/csv; charset=utf-8", "application/x-ndjson"
 
@@ -15,9 +18,27 @@ _IN_MEMORY = 2**20
 _CHUNK = 2**16
 
 
-def tagged(request: Request, text: str, kind: str) -> Response:
+def wants_packed(request: Request) -> bool:
+    """Whether the client is the command line of another machine, which prints an object itself."""
+    return request.headers.get("accept", "").startswith(MEDIA_TYPE)
+
+
+def represented(request: Request, found: Any, text: Callable[[], str]) -> Response:
+    """Respond with an object, packed or as JSON."""
+    response = tagged(request, pack(found), PACKED) if wants_packed(request) else tagged(request, text(), JSON)
+    response.headers["Vary"] = "Accept"
+    return response
+
+
+def done(request: Request, found: Any, document: Mapping[str, Any]) -> Response:
+    """Respond with what a request has changed, packed or as JSON."""
+    content, kind = (pack(found), PACKED) if wants_packed(request) else (json_text(document).encode(), JSON)
+    return Response(content, headers={"Cache-Control": "no-store", "Vary": "Accept"}, media_type=kind)
+
+
+def tagged(request: Request, text: str | bytes, kind: str) -> Response:
     """Respond with a text."""
-    content = text.encode()
+    content = text.encode() if isinstance(text, str) else text
     headers, is_known = _headers(request, xxh3_128(content).hexdigest())
     return Response(status_code=304, headers=headers) if is_known else Response(content, 200, headers, kind)
 

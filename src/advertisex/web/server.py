@@ -5,7 +5,6 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
 from threading import Thread
 
 import uvicorn
@@ -15,7 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from advertisex.errors import ConfigurationError
 from advertisex.limits import Limit
-from advertisex.settings.web import WebSettings
+from advertisex.settings.web import WebSettings, is_loopback
 from advertisex.web.app import app_of
 from advertisex.web.site import Site
 
@@ -39,7 +38,7 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
     Raises:
         ConfigurationError: the port cannot be used, or others could reach the server without a token.
     """
-    if not settings.tokens and not _is_loopback(settings.host):
+    if not settings.tokens and not is_loopback(settings.host):
         raise ConfigurationError(
             f"{settings.host!r} is not a loopback address, and no tokens are configured: "
             "whoever reaches it could read and change everything",
@@ -53,13 +52,6 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
     with _listener(settings.host, settings.port) as listener, running(app, listener):
         host, port = listener.getsockname()[:2]
         yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class _Impatient(H11Protocol):

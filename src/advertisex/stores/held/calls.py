@@ -15,8 +15,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import msgspec
 import polars as pl
 
-from advertisex import errors
-from advertisex.errors import AdvertiseXError, StoreError
+from advertisex.errors import AdvertiseXError, StoreError, error_named
 from advertisex.limits import Limit
 from advertisex.model import Position
 from advertisex.stores.contract import EventStore
@@ -156,12 +155,8 @@ def _arrow(frame: pl.DataFrame) -> bytes:
 
 
 def _error(failure: _Failure) -> AdvertiseXError:
-    kind = getattr(errors, failure.kind, StoreError)
-    try:
-        made: AdvertiseXError = kind(failure.what, where=failure.where, hint=failure.hint)
-    except TypeError:  # of a class with other arguments, which no store raises when it is read
-        return StoreError(failure.what, where=failure.where, hint=failure.hint)
-    return made
+    what, where, hint = failure.what, failure.where, failure.hint
+    return error_named(failure.kind, what, where=where, hint=hint) or StoreError(what, where=where, hint=hint)
 
 
 @cache
