@@ -1,8 +1,9 @@
-"""Rejects are repaired, replayed and resolved in the dashboard: previewed, confirmed, and recorded."""
+"""Rejects are repaired, replayed and resolved in the dashboard and the API: previewed, confirmed, and recorded."""
 
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,3 +150,86 @@ def test_a_form_of_another_page_changes_nothing(served: httpx.Client, folder: Pa
     for path in ("/rejects/replay", "/rejects/resolve"):
         assert served.post(path, data={"id": "ad_impressions/0/0"}).status_code == 403
     assert rejects(folder, "--replayed") == rejects(folder, "--resolved") == []
+
+
+# -- the API ---------------------------------------------------------------------------------------------------------
+
+REPAIR = {"reason": "placeholder_user_id", "set": ["user_id=u7"]}
+
+
+def test_a_replay_is_that_of_the_command_line(served: httpx.Client, folder: Path) -> None:
+    def printed(*arguments: str) -> bytes:
+        command = [program(), "rejects", "replay", "--reason", REPAIR["reason"], "--set", "user_id=u7", *arguments]
+        return subprocess.run([*command, "--json"], cwd=folder, check=True, capture_output=True).stdout
+
+    seen = served.post("/api/v1/rejects/replay", json=REPAIR | {"dry_run": True})
+    assert (seen.status_code, seen.headers["content-type"]) == (200, "application/json")
+    assert seen.content == printed("--dry-run")
+    assert rejects(folder, "--replayed") == []
+    sent = served.post("/api/v1/rejects/replay", json=REPAIR | {"as_of": seen.json()["as_of"]})
+    assert sent.json()["messages"] == seen.json()["messages"] == 1
+    assert [row["id"] for row in rejects(folder, "--replayed")] == ["ad_impressions/0/0"]
+    forced = served.post("/api/v1/rejects/replay", json=REPAIR | {"force": True}).content
+    assert forced.splitlines()[1:5] == printed("--force", "--yes").splitlines()[1:5]
+
+
+def test_a_resolution_is_counted_made_and_taken_back(served: httpx.Client, folder: Path) -> None:
+    path, chosen = "/api/v1/rejects/resolve", {"id": ["ad_impressions/0/0", "ad_impressions/0/1"]}
+    counted = served.post(path, json=chosen | {"dry_run": True}).json()
+    assert counted["rejects"] == 2
+    assert rejects(folder, "--resolved") == []
+    made = served.post(path, json=chosen | {"note": "ours", "as_of": counted["as_of"]}).json()
+    assert (made["rejects"], made["note"], made["already"]) == (2, "ours", 0)
+    assert len(rejects(folder, "--resolved")) == 2
+    assert served.post(path, json={"all": True, "reopen": True}).json()["rejects"] == 2
+    assert rejects(folder, "--resolved") == []
+
+
+WRONG: list[tuple[Any, str]] = [
+    ({}, "no rejects selected"),
+    ({"all": True, "reason": "bad_timestamp"}, "all cannot be combined"),
+    ({"reason": "no_such"}, "unknown reason"),
+    ({"id": "ad_impressions/0/2"}, "no reject at"),
+    ({"id": [["x"]]}, "id: the value is not valid"),
+    ({"id": {"a": 1}}, "id: the value is not valid"),
+    ({"all": None}, "all: the value is not valid"),
+    ({"all": "yes"}, "all: 'yes' is not a valid flag"),
+    ({"all": [True, True]}, "all is given 2 times"),
+    ({"colour": "red"}, "unknown parameter 'colour'"),
+    ({"all": True, "note": "x" * 1_001}, "the note has 1,001 characters"),
+    (["all"], "the body is not a JSON object"),
+    (7, "the body is not a JSON object"),
+]
+
+
+def test_an_error_of_the_api_changes_nothing(served: httpx.Client, folder: Path) -> None:
+    for body, detail in WRONG:
+        response = served.post("/api/v1/rejects/resolve", json=body)
+        assert (response.status_code, response.json()["error"]) == (400, "ConfigurationError")
+        assert response.json()["detail"].startswith(detail)
+    assert rejects(folder, "--resolved") == []
+
+
+def test_a_body_that_another_site_can_send_is_not_taken(served: httpx.Client, folder: Path) -> None:
+    for kind, status in (("text/plain", 403), ("application/x-www-form-urlencoded", 403), ("", 415), ("x/y", 415)):
+        headers = {"Content-Type": kind} if kind else {}
+        body = json.dumps({"all": True}).encode()
+        assert served.post("/api/v1/rejects/resolve", content=body, headers=headers).status_code == status
+    large = b'{"note": "' + b"x" * (1 << 20) + b'"}'
+    sent = served.post("/api/v1/rejects/resolve", content=large, headers={"Content-Type": "application/json"})
+    assert sent.status_code == 413
+    assert rejects(folder, "--resolved") == []
+
+
+def test_an_uploaded_report_keeps_its_time(served: httpx.Client) -> None:
+    def uploaded(**query: str) -> httpx.Response:
+        return served.put("/api/v1/uploads/p.csv", params=query, content=b"Date,Campaign,Impr.\n2026-01-05,c,1\n")
+
+    made = datetime(2026, 1, 9, 8, 7, 6, 123_456, UTC)
+    found = uploaded(modified=made.isoformat()).json()["upload"]
+    assert found != uploaded().json()["upload"]
+    answer = served.get("/api/v1/reconcile", params={"report": found}).json()
+    assert answer["parameters"]["report_time"] == "2026-01-09T08:07:06.123456Z"
+    for wrong in ("yesterday", "9999-01-01", "1900-01-01"):
+        assert uploaded(modified=wrong).status_code == 400
+    assert uploaded(changed="2026-01-01").status_code == 400

@@ -1,6 +1,10 @@
 """The API keeps to its description, whatever is asked, by whom (schemathesis over the real server)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from shutil import copytree
 
 import httpx
 import pytest
@@ -8,6 +12,8 @@ import schemathesis
 from hypothesis import HealthCheck, given, seed, settings
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from advertisex.logs.open import open_log
+from advertisex.stores.open import open_store
 from advertisex.web import throttle
 from advertisex.web.site import Site
 from tests.budget import usually
@@ -18,11 +24,20 @@ UNCHECKED = [positive_data_acceptance]
 
 
 @pytest.fixture(scope="module")
-def guarded(site: Site) -> Iterator[httpx.Client]:
+def own(world: Path, site: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """The site with data of its own: an operator changes it."""
+    folder = copytree(world / ".advertisex", tmp_path_factory.mktemp("own") / "data")
+    store = partial(open_store, f"duckdb:///{folder}/store.duckdb")
+    log = partial(open_log, f"sqlite:///{folder}/log.db", create=False)
+    return replace(site, store=partial(store, read_only=True), log=log, marks=store)
+
+
+@pytest.fixture(scope="module")
+def guarded(own: Site) -> Iterator[httpx.Client]:
     with pytest.MonkeyPatch.context() as patch:  # wrong tokens are tried, and must not block the others
         patch.setattr(throttle, "MOST_FAILURES", 10**9)
         patch.setattr(throttle, "MOST_IN_TOTAL", 10**9)
-        with client_of(site, tokens=KNOWN) as client:
+        with client_of(own, tokens=KNOWN) as client:
             yield client
 
 

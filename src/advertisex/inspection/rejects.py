@@ -86,8 +86,8 @@ class Listed(Tables):
         return tables
 
 
-def listed(store: EventStore, query: RejectQuery) -> Listed:
-    """Read what a page lists."""
+def listed(store: EventStore, query: RejectQuery, *, with_samples: bool = True) -> Listed:
+    """Read what a page lists; a terminal shows no samples."""
     counts = store.reject_counts(replace(query, after=None))
     limit = query.limit or 0
     one_more = replace(query, limit=limit + 1)
@@ -95,7 +95,7 @@ def listed(store: EventStore, query: RejectQuery) -> Listed:
     return Listed(
         query,
         counts,
-        _samples(store, query, counts),
+        _samples(store, query, counts if with_samples else counts.clear()),
         rows.head(limit),
         rows.height <= limit,
         0 if query.resolved else number_resolved(store, query),

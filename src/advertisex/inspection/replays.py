@@ -1,7 +1,8 @@
-"""The options of a replay, and what is said of it and of its preview."""
+"""The options of a replay, what it would send, and what is said of it and of its preview."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Any
 
 from advertisex.errors import ConfigurationError
@@ -9,17 +10,23 @@ from advertisex.ingestion.dialect import CsvDialect
 from advertisex.ingestion.encodings import checked_encoding
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.inspection.filters import RejectFilters, query_of_ids
+from advertisex.inspection.reading import utc
+from advertisex.processing.configured import processing_of
 from advertisex.questions.option import Option
 from advertisex.questions.pairs import parse_pairs
-from advertisex.rejects.preview import Preview
+from advertisex.rejects.export import payload_fields
+from advertisex.rejects.pretty import one_line
+from advertisex.rejects.preview import Preview, ReplayResult, preview
 from advertisex.rejects.repair import Applied
 from advertisex.rejects.replay import Replayed
 from advertisex.rejects.selection import Selection
 from advertisex.settings.feeds import configured_feeds
 from advertisex.settings.model import Settings
-from advertisex.stores.contract import RejectQuery
+from advertisex.stores.contract import EventStore, RejectQuery
 
 _PANEL = "Repair"
+#: Messages that a preview shows, and the characters of each.
+_EXAMPLES, _WIDTH = 5, 2_000
 #: Why an option of reading does not apply to one message, or to several.
 _UNAFFECTED = {
     "--encoding": (
@@ -96,6 +103,89 @@ def selected(filters: RejectFilters, ids: list[str] | None, *, all_: bool = Fals
             hint="give IDs, filters (--reason, --feed, --kind, --since, --until) or --all",
         )
     return query
+
+
+@dataclass(frozen=True, slots=True)
+class Previewed:
+    """A preview, as it is shown.
+
+    Attributes:
+        seen: the preview.
+        texts: each of its examples as a line, which may be cut.
+        as_of: it is about rejects that were processed by then; None for an empty store.
+    """
+
+    seen: Preview
+    texts: Sequence[str]
+    as_of: datetime | None
+
+    @property
+    def results(self) -> list[tuple[ReplayResult, int]]:
+        """The results with their numbers of messages, in order."""
+        return sorted(self.seen.results.items(), key=lambda one: (one[0].feed, one[0].kind, one[0].reason))
+
+    def examples(self) -> Iterator[tuple[str, str]]:
+        """The first messages as they would be sent: what would become of each, and its text."""
+        for one, text in zip(self.seen.examples, self.texts, strict=True):
+            yield f"{one.position}: {one.result.kind} {one.result.reason}".strip(), text
+
+    def document(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        seen = self.seen
+        return {
+            "as_of": utc(self.as_of),
+            "messages": seen.messages,
+            "results": [
+                {"feed": result.feed, "kind": result.kind, "reason": result.reason or None, "count": count}
+                for result, count in self.results
+            ],
+            "examples": [
+                {
+                    "id": str(example.position),
+                    "feed": example.result.feed,
+                    "kind": example.result.kind,
+                    "reason": example.result.reason or None,
+                    **payload_fields(example.message),
+                }
+                for example in seen.examples
+            ],
+            "not_repaired": seen.unrepairable,
+            **left_out_document(seen),
+        }
+
+
+def previewed(store: EventStore, selection: Selection, settings: Settings) -> Previewed:
+    """Preview a replay of the rejects that there are now.
+
+    Raises:
+        ConfigurationError: as for `replay`.
+    """
+    as_of = selection.query.as_of or store.settled()
+    selection = replace(selection, query=replace(selection.query, as_of=as_of))
+    seen = preview(store, selection, processing_of(settings).policy, _EXAMPLES)
+    lines = (one_line(one.message, selection.feeds[one.result.feed]) for one in seen.examples)
+    return Previewed(seen, [f"{line[:_WIDTH]}…" if len(line) > _WIDTH else line for line in lines], as_of)
+
+
+def replayed_document(done: Replayed) -> dict[str, Any]:
+    """What `rejects replay --json` prints."""
+    return {
+        "messages": done.messages,
+        "feeds": done.feeds,
+        "sent": [
+            {
+                "topic": topic,
+                "partition": partition,
+                "messages": sent.messages,
+                "first_offset": sent.first,
+                "last_offset": sent.last,
+            }
+            for (topic, partition), sent in sorted(done.sent.items())
+        ],
+        "not_repaired": done.unrepairable,
+        **left_out_document(done),
+        "interrupted": done.interrupted,
+    }
 
 
 def left_out_document(of: Replayed | Preview) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The HTTP API: what `--json` prints for every reading command."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
+import polars as pl
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
@@ -13,16 +15,18 @@ from advertisex.errors import ConfigurationError
 from advertisex.inspection.filters import ExportOptions, ListOptions, ShowOptions
 from advertisex.inspection.messages import MessageOptions, message
 from advertisex.inspection.reading import Reading
-from advertisex.inspection.rejects import exported, list_document, listed_after
+from advertisex.inspection.rejects import exported, list_document, listed, listed_after, number_resolved
 from advertisex.inspection.shown_rejects import shown_document, shown_rejects
-from advertisex.questions.option import Parameter, parameters_of
+from advertisex.questions.option import Option, Parameter, parameters_of
+from advertisex.questions.time_text import parse_time
 from advertisex.reporting.csv_table import csv_of
 from advertisex.reporting.json_text import json_text
 from advertisex.web.answers import ASKED, Asked
+from advertisex.web.changes import add_routes
 from advertisex.web.problems import problem
 from advertisex.web.query import options_from, schema_of
 from advertisex.web.readings import READINGS, REJECTS, Endpoint
-from advertisex.web.responses import CSV, JSON, NDJSON, downloaded, spooled, tagged
+from advertisex.web.responses import CSV, JSON, NDJSON, downloaded, represented, spooled, tagged, wants_packed
 from advertisex.web.site import Site
 from advertisex.web.uploads import LARGEST_UPLOAD, TooLarge
 
@@ -48,7 +52,10 @@ def routes_of(site: Site) -> APIRouter:
         description="The body is the file. It is kept until the server ends; the document has its id.",
         response_class=Response,
         responses={201: _content(JSON, "The id")},
-        openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {}}}},
+        openapi_extra={
+            "requestBody": {"required": True, "content": {"application/octet-stream": {}}},
+            "parameters": [schema_of(one) for one in parameters_of(_modified)],
+        },
     )
     for one in READINGS.values():
         what = f"What `advertisex {one.command} --json` prints" if one.command else "As a document"
@@ -64,6 +71,7 @@ def routes_of(site: Site) -> APIRouter:
     read = ("A message of the log: what an event was read from.", "The message")
     _add(router, "messages/show", partial(_message, site), parameters_of(MessageOptions), JSON, read)
     _add(router, "rejects/export", partial(_export, site), parameters_of(ExportOptions), _EXPORTED.values(), written)
+    add_routes(site, router)
     return router
 
 
@@ -97,9 +105,21 @@ def _content(kinds: str | Collection[str], what: str) -> dict[str, Any]:
     return {"description": what, "content": content}
 
 
+def _modified(
+    modified: Annotated[
+        str | None, Option(metavar="TIME", help="When the file was modified (UTC).", default="now")
+    ] = None,
+) -> datetime | None:
+    time = parse_time(modified, "modified")
+    if time is not None and not 1970 <= time.year < 2200:  # what every file system can keep
+        raise ConfigurationError(f"modified: {modified!r} is not the time of a file", hint="leave it out for now")
+    return time
+
+
 async def _upload(site: Site, request: Request, name: str) -> Response:
+    modified = _modified(**options_from(request.query_params.multi_items(), parameters_of(_modified)))
     try:
-        found = await site.uploads.keep(name, request.stream())
+        found = await site.uploads.keep(name, request.stream(), modified)
     except TooLarge:
         what, hint = f"the file has more than {LARGEST_UPLOAD:,} bytes", "split it, by month for example"
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what, hint=hint)
@@ -107,7 +127,8 @@ async def _upload(site: Site, request: Request, name: str) -> Response:
 
 
 def _analyze(site: Site, asked: Asked, request: Request) -> Response:
-    return tagged(request, asked.answer(site, request.query_params.multi_items()).to_json(), JSON)
+    answer = asked.answer(site, request.query_params.multi_items())
+    return represented(request, answer, answer.to_json)
 
 
 def _table(site: Site, asked: Asked, request: Request, table: str) -> Response:
@@ -119,7 +140,8 @@ def _table(site: Site, asked: Asked, request: Request, table: str) -> Response:
 def _reading(site: Site, endpoint: Endpoint, request: Request) -> Response:
     found = endpoint.found(site, request.query_params.multi_items())
     assert isinstance(found, Reading)
-    return _linked(tagged(request, json_text(found.document()), JSON), request, found.following())
+    response = represented(request, found, lambda: json_text(found.document()))
+    return _linked(response, request, found.following())
 
 
 def _reading_table(site: Site, endpoint: Endpoint, request: Request, table: str) -> Response:
@@ -134,6 +156,8 @@ def _reading_table(site: Site, endpoint: Endpoint, request: Request, table: str)
 def _rejects(site: Site, request: Request) -> Response:
     query = ListOptions(**options_from(request.query_params.multi_items(), REJECTS.parameters)).query()
     with site.store() as store:
+        if wants_packed(request):
+            return represented(request, listed(store, query, with_samples=False), str)
         following = listed_after(store, query)
         response = spooled(request, list_document(store, query), JSON)
     return _linked(response, request, {} if following is None else {"after": following})
@@ -141,7 +165,8 @@ def _rejects(site: Site, request: Request) -> Response:
 
 def _reject(site: Site, request: Request) -> Response:
     options = ShowOptions(**options_from(request.query_params.multi_items(), parameters_of(ShowOptions)))
-    return tagged(request, json_text(shown_document(shown_rejects(site, options.ids))), JSON)
+    shown = shown_rejects(site, options.ids)
+    return represented(request, shown, lambda: json_text(shown_document(shown)))
 
 
 def _message(site: Site, request: Request) -> Response:
@@ -151,9 +176,18 @@ def _message(site: Site, request: Request) -> Response:
 
 def _export(site: Site, request: Request) -> Response:
     options = ExportOptions(**options_from(request.query_params.multi_items(), parameters_of(ExportOptions)))
-    query, form = options.query(), options.form()
+    query, form, rows = options.query(), options.form(), 0
+
+    def counted() -> Iterator[pl.DataFrame]:
+        nonlocal rows
+        for part in store.scan_rejects(query):
+            rows += part.height
+            yield part
+
     with site.store() as store:
-        response = spooled(request, exported(store.scan_rejects(query), form), _EXPORTED[form])
+        response = spooled(request, exported(counted(), form), _EXPORTED[form])
+        resolved = 0 if options.resolved else number_resolved(store, query)
+    response.headers.update({"Advertisex-Rejects": str(rows), "Advertisex-Resolved": str(resolved)})
     return downloaded(response, f"rejects.{form}")
 
 

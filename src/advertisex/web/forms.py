@@ -59,7 +59,7 @@ async def read_form(scope: Scope, receive: Receive) -> Receive:
         HTTPException: it is too long, not a valid form, or does not arrive in time.
     """
     longest = _LONGEST_FORM + (LARGEST_UPLOAD if scope["path"] == UPLOAD else 0)
-    body = await _body_of(scope, receive, longest)
+    body = await body_of(scope, receive, longest)
     rest: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Message:
@@ -78,16 +78,21 @@ async def read_form(scope: Scope, receive: Receive) -> Receive:
     return again
 
 
-async def _body_of(scope: Scope, receive: Receive, longest: int) -> bytes:
+async def body_of(scope: Scope, receive: Receive, longest: int) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        HTTPException: it is too long, or does not arrive in time.
+    """
     body = bytearray()
     try:
         with fail_after(_SECONDS):
             async for part in Request(scope, receive).stream():
                 body += part
                 if len(body) > longest:
-                    what = f"the form has more than {longest:,} bytes"
+                    what = f"the body has more than {longest:,} bytes"
                     raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what)
     except (TimeoutError, ClientDisconnect):
-        what = f"the form did not arrive within {_SECONDS:g} s"
+        what = f"the body did not arrive within {_SECONDS:g} s"
         raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, what, {"Connection": "close"}) from None
     return bytes(body)

@@ -1,7 +1,9 @@
 """Keeps files that clients upload for questions about them, until the server ends."""
 
+import os
 import re
 from collections.abc import AsyncIterable
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
@@ -15,6 +17,7 @@ LARGEST_UPLOAD = Limit(67_108_864, "bytes", of="an uploaded file", beyond="an er
 
 MOST_UPLOADS = Limit(16, "files", of="the uploads that are kept", beyond="the oldest ones are removed")
 
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC, like all times here
 _ID = re.compile(r"[0-9a-f]{32}")
 #: Characters that stay in the name of a file; what is shown of it, and what its format is detected by.
 _UNUSUAL = re.compile(r"[^\w.() -]")
@@ -35,12 +38,13 @@ class Uploads:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    async def keep(self, name: str, body: AsyncIterable[bytes]) -> str:
+    async def keep(self, name: str, body: AsyncIterable[bytes], modified: datetime | None = None) -> str:
         """Keep a file.
 
         Args:
             name: its name, as the client gives it.
             body: its content.
+            modified: when it was modified (naive UTC); None for now.
 
         Returns:
             Its id.
@@ -49,14 +53,14 @@ class Uploads:
             TooLarge: it is too large.
         """
         name = _UNUSUAL.sub("_", Path(name.replace("\\", "/")).name)[-_LONGEST_NAME:].lstrip(". ") or "upload"
-        content, digest = bytearray(), sha256(name.encode() + b"\n")
+        content, digest = bytearray(), sha256(f"{name}\n{modified}\n".encode())
         async for part in body:
             content += part
             digest.update(part)
             if len(content) > LARGEST_UPLOAD:
                 raise TooLarge
         found = digest.hexdigest()[:32]
-        await run_sync(self._write, found, name, bytes(content))
+        await run_sync(self._write, found, name, bytes(content), modified)
         return found
 
     def path_of(self, found: str) -> Path:
@@ -73,10 +77,13 @@ class Uploads:
             )
         return next(folder.iterdir())
 
-    def _write(self, found: str, name: str, content: bytes) -> None:
+    def _write(self, found: str, name: str, content: bytes, modified: datetime | None) -> None:
         folder = self._folder / found
         folder.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
+        if modified is not None:
+            time = (modified - _EPOCH) // timedelta(microseconds=1) * 1_000
+            os.utime(folder / name, ns=(time, time))
         kept = sorted(self._folder.iterdir(), key=lambda one: one.stat().st_mtime_ns)
         for old in kept[:-MOST_UPLOADS]:
             rmtree(old)
