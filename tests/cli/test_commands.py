@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from advertisex.cli import commands, log_lines, session
 from advertisex.errors import ConfigurationError
 from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.questions.definitions import QUESTIONS
 from advertisex.stores.duckdb.store import DuckdbStore
 
 IMPORTED = """
@@ -21,6 +22,14 @@ import sys
 from advertisex.cli.commands import app
 print(*(name for name in sys.modules if name.startswith("advertisex.")))
 """
+
+
+#: The commands that a server can answer.
+REMOTE = {
+    "sources", "overview", "reconcile", "catalogue show", "catalogue history", "anomalies", "alerts list", "ledger",
+    "erasures", "doctor", *(f"rejects {one}" for one in ("list", "show", "export", "replay", "resolve")),
+    *(f"analyze {one}" for one in QUESTIONS),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -54,6 +63,7 @@ def test_every_command_takes_the_same_common_options() -> None:
         for name, command in commands_below(commands.loaded(first), first):
             shared = [option for option in command.params if option.rich_help_panel == "Common options"]
             expected = [one for one in common if one != "--config" or name != "demo"]  # it has settings of its own
+            expected[4:4] = ["--server"] if name in REMOTE else []
             assert [option.opts[0] for option in shared] == expected, name
 
 

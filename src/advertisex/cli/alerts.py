@@ -53,7 +53,7 @@ def _show(found: Alerts) -> None:
     say(f"Channels: {', '.join(found.channels) or 'none; add some to alerts.channels in the settings'}")
 
 
-app.command("list")(reading(alerts_of, _show))
+app.command("list")(reading(alerts_of, _show, "alerts/list"))
 
 
 @app.command("test")

@@ -28,4 +28,4 @@ def _show(found: Anomalies) -> None:
         say(note)
 
 
-anomalies = reading(anomalies_of, _show)
+anomalies = reading(anomalies_of, _show, "anomalies")

@@ -161,8 +161,8 @@ def _show_imports(found: Imports) -> None:
     print_table("Imports of the catalogue", columns, [list(row.values()) for row in rows], numbers=columns[1:])
 
 
-app.command("show")(reading(catalogue_of, _show))
-app.command("history")(reading(imports, _show_imports))
+app.command("show")(reading(catalogue_of, _show, "catalogue/show"))
+app.command("history")(reading(imports, _show_imports, "catalogue/history"))
 
 
 def _changes(settings: Settings, tables: CatalogueTables) -> tuple[CatalogueChange, CampaignChange]:

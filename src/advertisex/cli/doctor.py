@@ -17,7 +17,8 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import plain, print_json, say
-from advertisex.inspection.doctor import checked
+from advertisex.cli.server import ServerOption, asked
+from advertisex.inspection.doctor import Checked, checked
 
 
 def doctor(
@@ -26,11 +27,18 @@ def doctor(
     log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Check settings, log, topics, store, templates, versions, clock and disk; suggest a fix for each problem."""
-    found = checked(lambda: place_of(settings_of(config, data=data, log=log, store=store)), Deep() if deep else None)
+    if server is None:
+        found = checked(
+            lambda: place_of(settings_of(config, data=data, log=log, store=store)), Deep() if deep else None
+        )
+    else:
+        with asked(server, data=data, log=log, store=store, config=config, deep=deep or None) as remote:
+            found = remote.get("doctor", {}, Checked)
     if as_json:
         print_json(found.document())
     else:

@@ -95,7 +95,7 @@ def _show(found: Erasures) -> None:
     print_table("Erasures", columns, rows, numbers=REMOVED)
 
 
-erasures = reading(erasures_of, _show)
+erasures = reading(erasures_of, _show, "erasures")
 
 
 def _messages_in(log: EventLog, feeds: Mapping[str, Feed]) -> int | None:

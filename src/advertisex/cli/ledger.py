@@ -13,4 +13,4 @@ def _show(found: Ledger) -> None:
         say(f"Events before {found.kept_since:%Y-%m-%d} (UTC) are not kept: see `advertisex doctor`.")
 
 
-ledger = reading(ledger_of, _show)
+ledger = reading(ledger_of, _show, "ledger")

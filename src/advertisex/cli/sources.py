@@ -1,6 +1,6 @@
 """`advertisex sources`: how far each source has been read, and how to read it again."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import unquote
 
@@ -14,17 +14,18 @@ from advertisex.cli.options import (
     LogOption,
     StoreOption,
     opened_log,
-    place_of,
     settings_of,
 )
 from advertisex.cli.output import print_json, say
+from advertisex.cli.reading import reading
+from advertisex.cli.server import ServerOption
 from advertisex.cli.tables import print_table
 from advertisex.errors import ConfigurationError
 from advertisex.feeds import Feed
 from advertisex.ingestion.configured import FeedSource, sources_of
 from advertisex.ingestion.known_sources import backfill_source, by_id, find_source, known_sources, reset_source
 from advertisex.ingestion.source_status import SourceStatus
-from advertisex.inspection.sources import next_try, time_of
+from advertisex.inspection.sources import Sources, time_of
 from advertisex.inspection.sources import sources as sources_read
 from advertisex.logs.contract import EventLog
 from advertisex.questions.time_text import parse_time
@@ -48,6 +49,7 @@ def sources(
     log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -59,13 +61,7 @@ def sources(
                 f"options of {name} come after its name", hint=f"see {context.command_path} {name} --help"
             )
         return
-    found = sources_read(place_of(settings_of(config, data=data, log=log, store=store)))
-    if as_json:
-        print_json(found.document())
-    elif found.known:
-        _print(found.known)
-    else:
-        say("No source is configured, and none has been read incrementally.")
+    _list(data=data, log=log, store=store, config=config, server=server, as_json=as_json, debug=debug)
 
 
 @app.command("reset")
@@ -142,16 +138,22 @@ def _texts(found: SourceStatus, settings: Settings, configured: FeedSource | Non
     return [configured.source, *api.headers.values(), api.body or ""]
 
 
-def _print(known: Sequence[SourceStatus]) -> None:
+def _print(found: Sources) -> None:
+    if not found.known:
+        say("No source is configured, and none has been read incrementally.")
+        return
     columns = ("source", "feed", "last success (UTC)", "next try", "messages")
     rows = [
-        (status.name, status.feed, _shown(status.succeeded_at) or "never", next_try(status), status.messages)
-        for status in known
+        (status.name, status.feed, _shown(status.succeeded_at) or "never", found.next_try(status), status.messages)
+        for status in found.known
     ]
     print_table("Sources", columns, rows, numbers=("messages",))
-    for status in known:
+    for status in found.known:
         for line in _details(status):
             say(line)
+
+
+_list = reading(sources_read, _print, "sources")
 
 
 def _details(status: SourceStatus) -> Iterator[str]:

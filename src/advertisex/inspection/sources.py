@@ -33,9 +33,15 @@ _COLUMNS: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Sources(Reading):
-    """The status of every source, by name."""
+    """The status of every source, by name.
+
+    Attributes:
+        known: the sources.
+        now: the time at which they were read, in microseconds since the epoch (UTC).
+    """
 
     known: Sequence[SourceStatus]
+    now: int
 
     def document(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -45,7 +51,7 @@ class Sources(Reading):
         """One row for each source."""
         rows = [
             (
-                status.name, status.feed, state_of(status), time_of(status.succeeded_at), next_try(status),
+                status.name, status.feed, state_of(status), time_of(status.succeeded_at), self.next_try(status),
                 status.messages, status.seen, status.position or None, time_of(status.failed_at),
                 status.last_error or None, status.address, status.id,
             )
@@ -63,11 +69,19 @@ class Sources(Reading):
             "yours; files that `advertisex ingest` reads once are not listed."
         ]
 
+    def next_try(self, status: SourceStatus) -> str:
+        """When a source is polled next."""
+        if not status.next_at:
+            return "not followed"
+        if status.next_at <= self.now:
+            return "overdue" if status.next_at < self.now - _OVERDUE else "now"
+        return f"{datetime.fromtimestamp(status.next_at / 1e6, UTC):%H:%M:%S}"
+
 
 def sources(place: Place) -> Sources:
     """Show how far each source has been read: APIs, object stores and followed files."""
     with log_to_read(place) as log:
-        return Sources(known_sources(log, sources_of(place.settings)))
+        return Sources(known_sources(log, sources_of(place.settings)), time.time_ns() // 1000)
 
 
 def log_to_read(place: Place) -> AbstractContextManager[EventLog]:
@@ -83,16 +97,6 @@ def state_of(status: SourceStatus) -> str:
     if status.is_failing:
         return "failing"
     return "good" if status.succeeded_at else "never read"
-
-
-def next_try(status: SourceStatus) -> str:
-    """When a source is polled next."""
-    if not status.next_at:
-        return "not followed"
-    now = time.time_ns() // 1000
-    if status.next_at <= now:
-        return "overdue" if status.next_at < now - _OVERDUE else "now"
-    return f"{datetime.fromtimestamp(status.next_at / 1e6, UTC):%H:%M:%S}"
 
 
 def time_of(micros: int) -> datetime | None:

@@ -1,7 +1,7 @@
 """The options of questions and readings: plain data, from which the command line and the HTTP API make their own."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -53,6 +53,16 @@ class Parameter:
     def public_name(self) -> str:
         """The name of the option, with underscores."""
         return self.option.name or self.name
+
+
+def named(question: Callable[..., Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of options by their public names.
+
+    Args:
+        question: takes the options.
+        values: values by the names of its parameters.
+    """
+    return {one.public_name: values[one.name] for one in parameters_of(question)}
 
 
 def parameters_of(question: Callable[..., Any]) -> list[Parameter]:

@@ -2,8 +2,9 @@
 
 import inspect
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -14,10 +15,12 @@ from advertisex.cli.analyze.watched import Watched
 from advertisex.cli.options import opened_store, settings_of
 from advertisex.cli.output import err
 from advertisex.cli.progress import progress
+from advertisex.cli.server import Server
 from advertisex.cli.typed import FILTERS, typed
 from advertisex.extras import extra
 from advertisex.processing.clock_check import warn_of_clock
 from advertisex.questions.asking import Inquiry, Question
+from advertisex.questions.option import named
 from advertisex.questions.selection import Selection
 from advertisex.reporting.answer_file import file_target
 from advertisex.settings.model import Settings
@@ -33,12 +36,14 @@ class Asked:
 
     Attributes:
         question: the question.
+        own: its own options, by their public names.
         selection: the options that all questions have.
         printed: where the data is, and how to print the answer.
         show: prints a human-readable answer.
     """
 
     question: Question
+    own: Mapping[str, Any]
     selection: Selection
     printed: Printed
     show: Callable[[Answer], None]
@@ -50,8 +55,8 @@ def common_options() -> list[inspect.Parameter]:
     return [*typed(Selection, FILTERS), *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in printed)]
 
 
-def asked_of(question: Question, options: dict[str, Any], show: Callable[[Answer], None]) -> Asked:
-    """Make what was asked of a question and the values of `common_options`.
+def parts_of(options: Mapping[str, Any]) -> tuple[Selection, Printed]:
+    """Make both parts of the values of `common_options`.
 
     Raises:
         ConfigurationError: the options contradict each other.
@@ -59,7 +64,7 @@ def asked_of(question: Question, options: dict[str, Any], show: Callable[[Answer
     selected = {name: options[name] for name in inspect.signature(Selection).parameters}
     printed = Printed(**{name: value for name, value in options.items() if name not in selected})
     printed.check()
-    return Asked(question, Selection(**selected), printed, show)
+    return Selection(**selected), printed
 
 
 def parser(
@@ -82,7 +87,8 @@ def parser(
 
     def ask(**options: Any) -> T:
         own_options = {one.name: options.pop(one.name) for one in own}
-        return then(asked_of(question(**own_options), options, show))
+        selection, printed = parts_of(options)
+        return then(Asked(question(**own_options), named(question, own_options), selection, printed, show))
 
     ask.__name__, ask.__doc__ = question.__name__, question.__doc__
     ask.__signature__ = inspect.Signature([*own, *common_options()])  # type: ignore[attr-defined] # typer reads it
@@ -91,12 +97,40 @@ def parser(
 
 def command(question: Callable[..., Question], show: Callable[[Answer], None] = print_answer) -> Callable[..., None]:
     """Build the command for a question; see `parser`."""
-    return parser(question, show, _ask)
+    path = f"analyze/{question.__name__}"
+    return parser(question, show, partial(_ask, path))
 
 
-def _ask(asked: Asked) -> None:
+def _ask(path: str, asked: Asked) -> None:
     printed = asked.printed
-    print_asked(asked, settings_of(printed.config, data=printed.data, log=printed.log, store=printed.store))
+    if printed.server is None:
+        settings = settings_of(printed.config, data=printed.data, log=printed.log, store=printed.store)
+        print_asked(asked, settings)
+        return
+    with printed.connected(printed.server) as server:
+        print_answer_of(server, path, asked.own, asked.selection, printed, asked.show)
+
+
+def print_answer_of(
+    server: Server,
+    path: str,
+    own: Mapping[str, Any],
+    selection: Selection,
+    printed: Printed,
+    show: Callable[[Answer], None] = print_answer,
+) -> Answer:
+    """Let a server answer a question, print the answer, and return it.
+
+    Args:
+        server: the server.
+        path: where its API has the question.
+        own: the question's own options, by their public names.
+        selection: the options that all questions have.
+        printed: how to print the answer.
+        show: prints a human-readable answer.
+    """
+    options = {**own, **named(Selection, asdict(selection))}
+    return print_as(printed, show, lambda: server.get(path, options, Answer))
 
 
 def answered(asked: Asked, settings: Settings) -> Answer:
@@ -123,9 +157,19 @@ def print_asked(
         settings: the settings.
         checked: calls the function that answers it, and adds to its errors.
     """
-    printed = asked.printed
+    print_as(asked.printed, asked.show, lambda: checked(lambda: answered(asked, settings)))
+
+
+def print_as(printed: Printed, show: Callable[[Answer], None], answered: Callable[[], Answer]) -> Answer:
+    """Print an answer as the options say, and return it.
+
+    Args:
+        printed: the options.
+        show: prints a human-readable answer.
+        answered: answers the question, once the options are checked.
+    """
     page = None if printed.html is None else file_target(printed.html, option="--html")
-    answer = checked(lambda: answered(asked, settings))
+    answer = answered()
     if page is not None:
         _write_page(answer, page, inline=printed.inline)
     if printed.as_json:
@@ -135,7 +179,8 @@ def print_asked(
             err.print(not_kept(answer.kept_since), markup=False, soft_wrap=True)
         _write_unchanged(answer.to_csv(table=printed.table))
     elif page is None:
-        asked.show(answer)
+        show(answer)
+    return answer
 
 
 def _write_page(answer: Answer, page: Path, *, inline: bool) -> None:

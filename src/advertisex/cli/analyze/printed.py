@@ -1,5 +1,6 @@
 """The options of the questions that only the command line has: where the data is, and how to print the answer."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from advertisex.cli.options import ConfigOption, DataOption, DebugOption, JsonOption, LogOption, StoreOption
+from advertisex.cli.server import Server, ServerOption, asked
 from advertisex.cli.typed import FILTERS
 from advertisex.errors import ConfigurationError
 
@@ -46,6 +48,7 @@ class Printed:
     log: LogOption = None
     store: StoreOption = None
     config: ConfigOption = None
+    server: ServerOption = None
     as_json: JsonOption = False
     debug: DebugOption = False
 
@@ -61,3 +64,11 @@ class Printed:
             raise ConfigurationError("--table requires --csv", hint="add --csv")
         if self.inline and self.html is None:
             raise ConfigurationError("--inline requires --html", hint="add --html FILE")
+
+    def connected(self, url: str) -> AbstractContextManager[Server]:
+        """Connect to a server, which reads its own data with its own settings.
+
+        Raises:
+            ConfigurationError: an option names something on this machine, or the address is not valid.
+        """
+        return asked(url, rates=self.rates, data=self.data, log=self.log, store=self.store, config=self.config)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -21,11 +22,17 @@ from advertisex.cli.options import (
 )
 from advertisex.cli.output import err, print_json, spooled
 from advertisex.cli.progress import progress
+from advertisex.cli.server import Server, ServerOption, asked
 from advertisex.cli.typed import spread
 from advertisex.errors import ConfigurationError
 from advertisex.inspection.filters import ExportOptions
 from advertisex.inspection.rejects import exported, number_resolved
+from advertisex.questions.option import named
 from advertisex.reporting.answer_file import file_target, writing
+from advertisex.settings.model import Settings
+
+#: The media types of the formats.
+_KINDS = {"ndjson": "application/x-ndjson", "csv": "text/csv"}
 
 
 @spread
@@ -36,6 +43,7 @@ def export_rejects(
     log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -45,11 +53,24 @@ def export_rejects(
         raise ConfigurationError(
             "--json and the rejects would both be printed on stdout", hint="write the rejects to a file with --to"
         )
-    query = options.query()
-    count = 0
+    if server is None:
+        count, left_out = _written(settings_of(config, data=data, log=log, store=store), options, form, to)
+    else:
+        with asked(server, data=data, log=log, store=store, config=config) as remote:
+            count, left_out = _downloaded(remote, options, form, to)
+    if as_json:
+        print_json({"rejects": count, "resolved": left_out, "file": str(to), "format": form})
+        return
+    more = f"; {left_out:,} more are resolved: --resolved exports them" if left_out else ""
+    err.print(f"wrote {count:,} rejects{f' to {to}' if to else ''}{more}", markup=False, style="dim", soft_wrap=True)
+
+
+def _written(settings: Settings, options: ExportOptions, form: str, to: Path | None) -> tuple[int, int]:
+    """Write the rejects of the store; return their number, and that of those left out because they are resolved."""
+    query, count = options.query(), 0
     with (
         _opened(to) as file,
-        opened_store(settings_of(config, data=data, log=log, store=store), read_only=True) as event_store,
+        opened_store(settings, read_only=True) as event_store,
         progress("exporting", None) as bar,
     ):
         if bar.is_shown:
@@ -67,11 +88,17 @@ def export_rejects(
         for data_ in exported(counted(), form):
             file.write(data_)
         left_out = 0 if options.resolved else number_resolved(event_store, query)
-    if as_json:
-        print_json({"rejects": count, "resolved": left_out, "file": str(to), "format": form})
-        return
-    more = f"; {left_out:,} more are resolved: --resolved exports them" if left_out else ""
-    err.print(f"wrote {count:,} rejects{f' to {to}' if to else ''}{more}", markup=False, style="dim", soft_wrap=True)
+    return count, left_out
+
+
+def _downloaded(remote: Server, options: ExportOptions, form: str, to: Path | None) -> tuple[int, int]:
+    """Write the rejects of a server; return the same numbers."""
+    wanted = named(ExportOptions, asdict(options)) | {"format": form}
+    with _opened(to) as file:
+        count, left_out = remote.download(
+            "rejects/export", wanted, file, _KINDS[form], ("Advertisex-Rejects", "Advertisex-Resolved")
+        )
+    return count, left_out
 
 
 @contextmanager

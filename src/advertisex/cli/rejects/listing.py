@@ -1,6 +1,7 @@
 """`advertisex rejects list`: count and list messages that were not stored."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from typing import Any
 
 import polars as pl
 
@@ -15,19 +16,16 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, say, spooled
+from advertisex.cli.server import ServerOption, asked
 from advertisex.cli.tables import print_table
 from advertisex.cli.typed import spread
 from advertisex.inspection.filters import ListOptions
-from advertisex.inspection.rejects import list_document, number_resolved, what_text
+from advertisex.inspection.rejects import Listed, list_document, listed, what_text
 from advertisex.limits import Limit
-from advertisex.model import STORED_REJECT_COLUMNS
-from advertisex.stores.resolutions import Resolution, resolutions_of
+from advertisex.questions.option import named
+from advertisex.stores.resolutions import Resolution
 
 MOST_ROWS = Limit(1_000, "rows", of="a table of rejects in the terminal", beyond="counted; JSON and CSV have all")
-_SHOWN = {
-    name: STORED_REJECT_COLUMNS[name]
-    for name in ("topic", "partition", "offset", "reason", "detail", "replayed_to", "resolution")
-}
 #: Columns that are shown even if they are empty.
 _ALWAYS = 3
 #: Maximum characters of a detail; fits one line of a table when stdout is not a terminal.
@@ -45,34 +43,47 @@ def list_rejects(
     log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """List rejected and filtered messages and conflicts: counted by feed, reason and hour, then row by row."""
-    query, limit = options.query(), options.limit
+    query = options.query()
+    shown = replace(options, limit=min(options.limit, MOST_ROWS))
+    if server is not None:
+        with asked(server, data=data, log=log, store=store, config=config) as remote:
+            if as_json:
+                with spooled() as file:
+                    remote.download("rejects/list", _named(options), file, "application/json")
+            else:
+                _print(remote.get("rejects/list", _named(shown), Listed), options)
+        return
     settings = settings_of(config, data=data, log=log, store=store)
     if as_json:
         with spooled() as file, opened_store(settings, read_only=True) as event_store:
             file.writelines(list_document(event_store, query))
         return
     with opened_store(settings, read_only=True) as event_store:
-        counts = event_store.reject_counts(replace(query, after=None))
-        total = int(counts["count"].sum())
-        shown = replace(query, limit=min(limit, MOST_ROWS))
-        parts = [pl.DataFrame(schema=_SHOWN), *event_store.scan_rejects(shown, list(_SHOWN))]
-        left_out = 0 if options.resolved else number_resolved(event_store, query)
-        records = resolutions_of(event_store) if options.resolved else []
-    _print_counts(counts)
+        found = listed(event_store, shown.query(), with_samples=False)
+    _print(found, options)
+
+
+def _named(options: ListOptions) -> dict[str, Any]:
+    return named(ListOptions, asdict(options))
+
+
+def _print(found: Listed, options: ListOptions) -> None:
+    _print_counts(found.counts)
     out.print()
-    _print_rows(pl.concat(parts), total, "First" if query.after is None else "Next")
-    if (more := min(limit, total) - MOST_ROWS) > 0:
+    _print_rows(found, "First" if options.after is None else "Next")
+    if (more := min(options.limit, found.total) - MOST_ROWS) > 0:
         _print_dim(f"… {more:,} more rows: --json prints all, and `advertisex rejects export` writes them")
-    if left_out:
-        others = "reject is" if left_out == 1 else "rejects are"
-        out.print(f"{left_out:,} more {others} resolved: `advertisex rejects list --resolved`.", soft_wrap=True)
-    if records:
+    if found.resolved:
+        others = "reject is" if found.resolved == 1 else "rejects are"
+        out.print(f"{found.resolved:,} more {others} resolved: `advertisex rejects list --resolved`.", soft_wrap=True)
+    if found.resolutions:
         out.print()
-        _print_records(records)
+        _print_records(found.resolutions)
 
 
 def _print_counts(counts: pl.DataFrame) -> None:
@@ -97,15 +108,16 @@ def _print_table(title: str, counts: pl.DataFrame) -> None:
     print_table(title, rows.columns, rows.iter_rows(), keys=["feed", "kind", "reason"], numbers=["count"])
 
 
-def _print_rows(rows: pl.DataFrame, total: int, word: str) -> None:
+def _print_rows(found: Listed, word: str) -> None:
+    rows = found.rows.select("id", "reason", "detail", "replayed_to", "resolution")
     body = [
-        (f"{topic}/{partition}/{offset}", reason, _one_line(detail), replayed_to or "", resolution or "")
-        for topic, partition, offset, reason, detail, replayed_to, resolution in rows.iter_rows()
+        (id_, reason, _one_line(detail), replayed_to or "", resolution or "")
+        for id_, reason, detail, replayed_to, resolution in rows.iter_rows()
     ]
     columns = ("id", "reason", "detail", "replayed to", "resolution")
     shown = [at for at, name in enumerate(columns) if at < _ALWAYS or any(row[at] for row in body)]
     print_table(
-        f"{word} {len(body):,} of {total:,}",
+        f"{word} {len(body):,} of {found.total:,}",
         [columns[at] for at in shown],
         [[row[at] for at in shown] for row in body],
         whole=["replayed to", "resolution"],

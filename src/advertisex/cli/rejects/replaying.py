@@ -1,9 +1,12 @@
 """`advertisex rejects replay`: send rejects to the log again, repaired or unchanged."""
 
-from typing import Annotated, Any
+from contextlib import ExitStack
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
+from advertisex.cli.confirming import check_can_ask, confirm
 from advertisex.cli.options import (
     ConfigOption,
     DataOption,
@@ -11,23 +14,20 @@ from advertisex.cli.options import (
     JsonOption,
     LogOption,
     StoreOption,
-    opened_log,
     settings_of,
-    store_for_marks,
 )
 from advertisex.cli.output import print_json, say
-from advertisex.cli.progress import progress
 from advertisex.cli.rejects.choosing import IdsArgument, print_left_out, warn_of_unaffected
-from advertisex.cli.rejects.previewing import confirmed, show_preview
-from advertisex.cli.signals import stop_on_signals
+from advertisex.cli.rejects.previewing import print_preview
+from advertisex.cli.rejects.replays import Own, Remote, Replays
+from advertisex.cli.server import ServerOption, asked
 from advertisex.cli.tables import print_table
 from advertisex.cli.typed import spread
 from advertisex.errors import INTERRUPTED, ConfigurationError
 from advertisex.inspection.filters import RejectFilters
-from advertisex.inspection.replays import Repair, left_out_document, selected
-from advertisex.rejects.replay import Replayed, replay
-from advertisex.rejects.selection import Selection, choose
-from advertisex.settings.model import Settings
+from advertisex.inspection.replays import Previewed, Repair, replayed_document, selected
+from advertisex.questions.option import named
+from advertisex.rejects.replay import Replayed
 
 
 @spread
@@ -43,6 +43,7 @@ def replay_rejects(
     log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -52,36 +53,27 @@ def replay_rejects(
     --reason.
     """
     query = selected(filters, ids, all_=all_)
-    settings = settings_of(config, data=data, log=log, store=store)
-    selection = repair.selection(query, settings, force=force)
-    if dry_run:
-        show_preview(settings, selection, as_json=as_json)
-        return
-    if not yes:
-        if as_json:
-            raise ConfigurationError("--json cannot be combined with a question", hint="add --yes or --dry-run")
-        selection = confirmed(settings, selection)
-    _replay(settings, selection, as_json=as_json)
-
-
-def _replay(settings: Settings, selection: Selection, *, as_json: bool) -> None:
-    with (
-        opened_log(settings, create=False) as event_log,
-        store_for_marks(settings) as event_store,
-        stop_on_signals(event_store.interrupt) as stop,
-        progress("replaying", None) as bar,
-    ):
-        if bar.is_shown:
-            bar.begin("replaying", choose(event_store, selection).messages)
-        done = replay(
-            event_store,
-            event_log,
-            selection,
-            stop=stop,
-            on_progress=bar.reach,
-        )
+    with ExitStack() as stack:
+        replays: Replays
+        if server is None:
+            settings = settings_of(config, data=data, log=log, store=store)
+            replays = Own(settings, repair.selection(query, settings, force=force))
+        else:
+            remote = stack.enter_context(asked(server, data=data, log=log, store=store, config=config))
+            given = {"id": ids, "all": all_, "force": force}
+            for group in (filters, repair):
+                given |= named(type(group), asdict(group))
+            replays = Remote(remote, given)
+        if dry_run:
+            _show(replays.previewed(), as_json=as_json)
+            return
+        if not yes:
+            if as_json:
+                raise ConfigurationError("--json cannot be combined with a question", hint="add --yes or --dry-run")
+            replays = _confirmed(replays)
+        done = replays.replayed()
     if as_json:
-        print_json(_replay_document(done))
+        print_json(replayed_document(done))
     else:
         _print_replay(done)
     warn_of_unaffected(done.applied)
@@ -89,24 +81,25 @@ def _replay(settings: Settings, selection: Selection, *, as_json: bool) -> None:
         raise typer.Exit(INTERRUPTED)
 
 
-def _replay_document(done: Replayed) -> dict[str, Any]:
-    return {
-        "messages": done.messages,
-        "feeds": done.feeds,
-        "sent": [
-            {
-                "topic": topic,
-                "partition": partition,
-                "messages": sent.messages,
-                "first_offset": sent.first,
-                "last_offset": sent.last,
-            }
-            for (topic, partition), sent in sorted(done.sent.items())
-        ],
-        "not_repaired": done.unrepairable,
-        **left_out_document(done),
-        "interrupted": done.interrupted,
-    }
+def _show(found: Previewed, *, as_json: bool) -> None:
+    """Show what would be sent."""
+    if as_json:
+        print_json(found.document())
+    else:
+        print_preview(found)
+    warn_of_unaffected(found.seen.applied)
+
+
+def _confirmed(replays: Replays) -> Replays:
+    """Show a preview and ask; return the replay of the rejects that were shown, without those that came later."""
+    check_can_ask("a replay")
+    replays.check()
+    found = replays.previewed()
+    if found.seen.messages:
+        _show(found, as_json=False)
+        messages = f"{found.seen.messages:,} {'message' if found.seen.messages == 1 else 'messages'}"
+        confirm(f"Send {messages}?", "nothing was sent")
+    return replays.as_of(found.as_of)
 
 
 def _print_replay(done: Replayed) -> None:

@@ -17,6 +17,7 @@ from advertisex.cli.options import (
     settings_of,
 )
 from advertisex.cli.output import out, plain, print_json, say
+from advertisex.cli.server import ServerOption, asked
 from advertisex.codecs.unreadable import body_of
 from advertisex.inspection.shown_rejects import FORMATS, Shown, excerpt, shown_document, shown_rejects
 from advertisex.rejects.explained import Explained
@@ -34,11 +35,16 @@ def show_rejects(
     log: LogOption = None,
     store: StoreOption = None,
     config: ConfigOption = None,
+    server: ServerOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Show rejected and filtered messages and conflicts: the failing field, the rule, and the result of a replay."""
-    shown = shown_rejects(place_of(settings_of(config, data=data, log=log, store=store)), ids)
+    if server is None:
+        shown = shown_rejects(place_of(settings_of(config, data=data, log=log, store=store)), ids)
+    else:
+        with asked(server, data=data, log=log, store=store, config=config) as remote:
+            shown = remote.get("rejects/show", {"id": ids}, list[Shown])
     if as_json:
         print_json(shown_document(shown))
         return

@@ -26,7 +26,7 @@ T = TypeVar("T")
 _UsageError: Any = typer.BadParameter.__base__
 
 #: Options that are not a part of a question.
-_ELSEWHERE = ("data", "log", "store", "config", "json", "csv", "table", "html", "inline", "debug", "help")
+_ELSEWHERE = ("data", "log", "store", "config", "server", "json", "csv", "table", "html", "inline", "debug", "help")
 _OF_SETTINGS = {"rates": "use the setting analysis.rates"}
 _OPTION = re.compile(r"--([a-z][a-z-]*)")
 

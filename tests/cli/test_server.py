@@ -1,0 +1,337 @@
+"""With `--server`, a command prints what it prints on the machine of the server, and reports what goes wrong there."""
+
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from advertisex.cli.options import opened_log, opened_store, store_for_marks
+from advertisex.reporting.packed import MEDIA_TYPE, PACKED
+from advertisex.settings.load import load_settings
+from advertisex.settings.web import WebSettings
+from advertisex.web.server import serving
+from advertisex.web.site import Site
+from advertisex.web.uploads import Uploads
+from tests.cli.conftest import commands_in, printed, run, steady
+from tests.web.conftest import KNOWN, TOKENS
+
+QUESTIONS = [
+    "overview --campaign cmp001",
+    "analyze summary --by day",
+    "analyze correlation",
+    "analyze performance --by campaign_id --zone Europe/Paris",
+    "analyze pacing",
+    "analyze funnel --by website --since 2026-01-11T15:00:00Z --valid-only",
+    "analyze attribution --campaign cmp001 --model first --model linear --click-window 7d",
+    "analyze journeys --limit 8",
+    "analyze reach --by week",
+    "analyze bids --where campaign_id=cmp001",
+    "analyze quality",
+    "analyze restatement --from 2026-01-10 --limit 3",
+    "reconcile partner.csv --limit 2 --tolerance 5%",
+]
+READINGS = [
+    "ledger",
+    "sources",
+    "doctor",
+    "anomalies --since 2026-01-11 --limit 5",
+    "alerts list --all",
+    "erasures",
+    "catalogue show --campaign cmp001",
+    "catalogue show --flights --limit 3",
+    "catalogue history",
+    "rejects list --limit 8 --kind rejected",
+    "rejects list --resolved",
+    "rejects show {ids}",
+    "rejects replay --reason bad_website --set website=a.example --dry-run",
+]
+#: Commands without a table, and errors of the server.
+OTHERS = [
+    "analyze performance --csv --table money",
+    "analyze bids --csv",
+    "reconcile partner.csv --csv",
+    "rejects export --limit 9",
+    "rejects export --format csv --kind filtered",
+    "analyze performance --by planet",
+    "analyze summary --since 2030-01-01",
+    "analyze reach --currency EUR",
+    "reconcile odd.csv",
+    "rejects show ad_impressions/0/1000000",
+    "rejects replay --reason bad_website --set planet=x --dry-run",
+    "catalogue show --flights --creative c",
+]
+
+
+def site_of(folder: Path) -> Site:
+    """What a server in this folder, which is the current one, serves."""
+    settings = load_settings()
+    store, log = partial(opened_store, settings), partial(opened_log, settings, create=False)
+    uploads = folder / "uploads"
+    uploads.mkdir()
+    return Site(settings, partial(store, read_only=True), log, Uploads(uploads), partial(store_for_marks, settings))
+
+
+@pytest.fixture(scope="module")
+def address(prepared: Path) -> Iterator[str]:
+    """The address of a server over the prepared folder."""
+    (prepared / "odd.csv").write_text("Date,Impr.\n2026-01-08,3\n")
+    with commands_in(prepared), serving(site_of(prepared), WebSettings(port=0)) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def ids(prepared: Path) -> str:
+    with commands_in(prepared):
+        listed = json.loads(printed(80, "rejects", "list", "--limit", "2", "--json"))
+    return " ".join(one["id"] for one in listed["rejects"])
+
+
+def shown(capfd: pytest.CaptureFixture[str], width: int, *arguments: str) -> tuple[str, str]:
+    """What a command prints: on a terminal, and beside it."""
+    text = printed(width, *arguments)
+    return steady(text), capfd.readouterr().err
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_tables_are_those_of_the_server(
+    folder: Path, address: str, ids: str, width: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for command in [*QUESTIONS, *READINGS] if width == 60 else ["ledger", "analyze funnel"]:
+        arguments = command.format(ids=ids).split()
+        own, _ = shown(capfd, width, *arguments)
+        assert shown(capfd, width, *arguments, "--server", address)[0] == own, command
+        assert own
+
+
+def test_documents_are_those_of_the_server(
+    folder: Path, address: str, ids: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for command in [*QUESTIONS, *READINGS]:
+        arguments = [*command.format(ids=ids).split(), "--json"]
+        own, _ = shown(capfd, 80, *arguments)
+        assert shown(capfd, 80, *arguments, "--server", address)[0] == own, command
+        assert own.startswith("{")
+
+
+def test_files_and_errors_are_those_of_the_server(
+    folder: Path, address: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for command in OTHERS:
+        own = shown(capfd, 80, *command.split())
+        found = shown(capfd, 80, *command.split(), "--server", address)
+        assert found[0] == own[0], command
+        if not own[0]:
+            assert found[1] == own[1], command
+            assert own[1].startswith("error: ")
+
+
+def test_files_are_written_here(folder: Path, address: str, tmp_path: Path) -> None:
+    for server, name in (([], "own"), (["--server", address], "remote")):
+        assert run("rejects", "export", "--to", str(tmp_path / f"{name}.csv"), *server) == 0
+        assert run("analyze", "funnel", "--html", str(tmp_path / f"{name}.html"), *server) == 0
+    for suffix in ("csv", "html"):
+        assert (tmp_path / f"own.{suffix}").read_text() == (tmp_path / f"remote.{suffix}").read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("ledger --data x", "--data"),
+        ("sources --log sqlite:///x", "--log"),
+        ("alerts list --store duckdb:///x", "--store"),
+        ("analyze funnel --config x.toml", "--config"),
+        ("overview --currency EUR --rates rates.csv", "--rates"),
+        ("doctor --deep", "--deep"),
+        ("reconcile -", "stdin"),
+        ("reconcile https://partner.example/report.csv", "a URL"),
+        ("rejects replay --all --yes --data x", "--data"),
+        ("rejects resolve --all --yes --data x", "--data"),
+    ],
+)
+def test_what_is_here_cannot_be_combined_with_a_server(
+    folder: Path, command: str, option: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*command.split(), "--server", "http://127.0.0.1:1") == 2
+    assert f"{option} cannot be combined with --server" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "code", "text"),
+    [
+        ("http://127.0.0.1:1", "", 1, "the server does not respond: could not connect: connection refused"),
+        ("127.0.0.1:8470", "", 2, "is not the address of a server"),
+        ("http://me:secret@127.0.0.1:1", "", 2, "has no user and no password"),
+        ("http://ads.example.com", "adx_1", 2, "the token would be sent unencrypted (http://ads.example.com)"),
+        ("http://127.0.0.1:1", "ad x", 2, "the token is not valid; set ADVERTISEX_TOKEN to a token"),
+    ],
+)
+def test_an_address_that_cannot_be_asked_is_an_error(
+    folder: Path,
+    url: str,
+    token: str,
+    code: int,
+    text: str,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ADVERTISEX_TOKEN", token)
+    assert run("ledger", "--server", url) == code
+    error = capfd.readouterr().err
+    assert text in error
+    assert "secret" not in error
+
+
+# -- servers that are not ours ---------------------------------------------------------------------------------------
+
+
+@contextmanager
+def answering(status: int, headers: dict[str, str], body: bytes, length: int | None = None) -> Iterator[str]:
+    """A server that always answers the same; with a length, its body is cut off."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body) if length is None else length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "length", "code", "text"),
+    [
+        (200, {"Content-Type": "text/html"}, b"<h1>Welcome</h1>", None, 2, "the server does not answer like ours ("),
+        (200, {"Content-Type": "application/json"}, b"{}", None, 2, "the server does not answer like ours ("),
+        (404, {"Content-Type": "text/html"}, b"<h1>No</h1>", None, 1, "does not answer like ours: status 404"),
+        (502, {"Content-Type": "text/html"}, b"<h1>No</h1>", None, 1, "does not answer like ours: status 502"),
+        (302, {"Location": "https://sso.example/?next=1"}, b"", None, 2, "redirects to another address (https://sso"),
+        (200, {"Content-Type": f"{MEDIA_TYPE}; version=9.9"}, b"", None, 2, "the server has another version: 9.9, not"),
+        (200, {"Content-Type": PACKED}, b"xx", None, 2, "the response is damaged"),
+        (200, {"Content-Type": PACKED}, b"xx", 9, 1, "the server does not respond: the response was truncated"),
+        (500, {"Content-Type": "application/problem+json"}, b"no", None, 1, "does not answer like ours: status 500"),
+    ],
+)
+def test_another_server_is_an_error(
+    folder: Path,
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+    length: int | None,
+    code: int,
+    text: str,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with answering(status, headers, body, length) as url:
+        assert run("ledger", "--server", url) == code
+    error = capfd.readouterr().err
+    assert text in error
+    assert error.count("\n") == 1
+
+
+# -- changes ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own(prepared: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of the prepared folder, whose rejects can change."""
+    copytree(prepared / ".advertisex", tmp_path / "own" / ".advertisex")
+    with commands_in(tmp_path / "own"):
+        yield tmp_path / "own"
+
+
+def answering_yes(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Any] = lambda: None) -> None:
+    """Let somebody be at the terminal who answers yes to every question."""
+    monkeypatch.setattr("advertisex.cli.confirming.check_can_ask", lambda what: None)
+    monkeypatch.setattr("typer.confirm", lambda question, **_: meanwhile() or True)
+    for module in ("replaying", "resolving"):
+        monkeypatch.setattr(f"advertisex.cli.rejects.{module}.check_can_ask", lambda what: None)
+
+
+def test_rejects_are_replayed_and_resolved_by_an_operator(
+    own: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replay = ["rejects", "replay", "--reason", "bad_website", "--feed", "bids", "--set", "website=a.example"]
+    resolve = ["rejects", "resolve", "--reason", "missing_field", "--note", "from afar"]
+    with serving(site_of(own), WebSettings(port=0, tokens=KNOWN)) as address:
+        for role, expected in (("", "a token is needed"), ("viewer", "this needs the role operator")):
+            monkeypatch.setenv("ADVERTISEX_TOKEN", TOKENS.get(role, ""))
+            for command in (replay, resolve):
+                assert run(*command, "--yes", "--server", address) == 2
+                assert expected in capfd.readouterr().err
+        monkeypatch.setenv("ADVERTISEX_TOKEN", "adx_wrong")
+        assert run("ledger", "--server", address) == 2
+        assert "the token is wrong" in capfd.readouterr().err
+
+        monkeypatch.setenv("ADVERTISEX_TOKEN", TOKENS["operator"])
+        assert run(*replay, "--server", address) == 2  # nobody can be asked
+        assert "stdin is not a terminal" in capfd.readouterr().err
+        answering_yes(monkeypatch)
+        before = printed(80, *replay, "--dry-run")
+        capfd.readouterr()
+        text = printed(80, *replay, "--server", address)
+        assert text.startswith(before)
+        assert "Sent to the log again" in text
+        assert "Run `advertisex process`" in text
+        found = json.loads(printed(80, *resolve, "--yes", "--json", "--server", address))
+        assert (found["by"], found["note"]) == ("operator-1", "from afar")
+        assert found["rejects"] > 0
+        again = printed(80, *resolve, "--server", address)
+    assert f"{found['rejects']:,} more were resolved already" in again
+    monkeypatch.delenv("ADVERTISEX_TOKEN")
+    assert "bad_website" not in printed(80, "rejects", "list", "--feed", "bids", "--not-replayed")
+
+
+def test_a_confirmed_change_is_about_what_was_shown(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reject that comes between the preview and the answer is not replayed."""
+    event = {"timestamp": "2026-01-05T09:00:00Z", "creative_id": "c1", "website": "a.example", "user_id": "unknown"}
+
+    def meanwhile() -> None:
+        (own / "more.ndjson").write_text(json.dumps(event))
+        assert run("ingest", "impressions", "more.ndjson") == 0
+        assert run("process") == 0
+
+    answering_yes(monkeypatch, meanwhile)
+    command = ["rejects", "replay", "--feed", "impressions", "--reason", "placeholder_user_id", "--set", "user_id=u"]
+    with serving(site_of(own), WebSettings(port=0)) as address:
+        shown_before = json.loads(printed(80, *command, "--dry-run", "--json", "--server", address))["messages"]
+        assert shown_before > 0
+        printed(80, *command, "--server", address)
+    left = json.loads(printed(80, *command, "--dry-run", "--json"))
+    assert (left["messages"], left["replayed_before"]) == (1, shown_before)
+
+
+def test_an_interrupted_change_says_that_it_may_go_on(
+    own: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with serving(site_of(own), WebSettings(port=0)) as address:
+        monkeypatch.setattr("advertisex.connection.Connection.packed", interrupted)
+        assert run("rejects", "resolve", "--all", "--yes", "--server", address) == 130
+    assert "the server may still do it" in capfd.readouterr().err
+
+
+def test_the_environment_of_a_command_may_have_a_token(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADVERTISEX_TOKEN", "adx_1")
+    assert run("ledger") == 0
