@@ -51,7 +51,7 @@ class Client:
     Raises:
         ConfigurationError: an option or the token is invalid.
         AnalysisError: the question cannot be answered from these events.
-        StoreUnavailable: the server or its store does not respond; a retry may succeed.
+        StoreUnavailable: the server or its store does not respond; a retry may succeed, as after StoreBusy.
         AdvertiseXError: the server reports another error. All methods raise these.
     """
 

@@ -24,6 +24,7 @@ from advertisex.errors import (
 from advertisex.ingestion.api.failures import unavailable
 from advertisex.masking import masked, remember
 from advertisex.reasons import reason_of
+from advertisex.reporting.cells import visible
 from advertisex.reporting.packed import MEDIA_TYPE, PACKED, Unreadable, unpack
 from advertisex.settings.web import is_loopback
 
@@ -46,6 +47,8 @@ _RAISED: dict[int, type[AdvertiseXError]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: StoreUnavailable,
     HTTPStatus.GATEWAY_TIMEOUT: StoreUnavailable,
 }
+_USE_PRINTED = "use the address that `advertisex serve` printed"
+
 #: What a header can carry.
 _TOKEN = re.compile(r"[!-~]+")
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -173,21 +176,24 @@ class Connection:
             raise StoreUnavailable(f"the server does not respond: {what}", where=self.url, hint=hint) from error
 
     def _error(self, response: httpx.Response) -> AdvertiseXError:
+        """The error that a server reports; a server that is not ours could send what controls a terminal."""
         status = response.status_code
         if response.is_redirect:
-            where = masked(response.headers.get("location", ""))
+            where = visible(masked(response.headers.get("location", "")))
             return ConfigurationError(
                 "the server redirects to another address", where=where, hint="give that one, if it is yours"
             )
         if response.headers.get("content-type") != "application/problem+json":
             return _strange(response)
         problem = _document(response)
-        what, where, hint = (str(problem.get(name, "")) for name in ("detail", "where", "hint"))
+        what, where, hint = (visible(str(problem.get(name, ""))) for name in ("detail", "where", "hint"))
         if status == HTTPStatus.UNAUTHORIZED:
             return ConfigurationError(what, where=self.url, hint=self._unauthorized)
-        return error_named(str(problem.get("error", "")), what, where=where, hint=hint) or _RAISED.get(
-            status, ConfigurationError
-        )(what, where=where, hint=hint)
+        named = error_named(str(problem.get("error", "")), what, where=where, hint=hint)
+        if named is not None:
+            return named
+        hint = hint or (_USE_PRINTED if status == HTTPStatus.NOT_FOUND else "")
+        return _RAISED.get(status, ConfigurationError)(what, where=where or self.url, hint=hint)
 
 
 def _address(url: str, *, with_token: bool) -> httpx.URL:
@@ -224,11 +230,11 @@ def _strange(response: httpx.Response) -> AdvertiseXError:
     where, status = str(response.url.copy_with(query=None)), response.status_code
     theirs = response.headers.get("content-type", "").partition(f"{MEDIA_TYPE}; version=")[2]
     if theirs:
-        what = f"the server has another version: {masked(theirs)}, not {PACKED.partition('version=')[2]}"
+        what = f"the server has another version: {visible(theirs)}, not {PACKED.partition('version=')[2]}"
         hint = "install its version here; its pages and its API work with any"
     else:
         what = "the server does not answer like ours" + ("" if response.is_success else f": status {status}")
-        hint = "use the address that `advertisex serve` printed"
+        hint = _USE_PRINTED
     return _RAISED.get(status, ConfigurationError)(what, where=where, hint=hint)
 
 
