@@ -30,6 +30,7 @@ QUESTIONS = [
     "analyze reach --by week",
     "analyze bids --where campaign_id=cmp001",
     "analyze quality",
+    "analyze events --of clicks --limit 3",
     "analyze restatement --from 2026-01-10 --limit 3",
     "reconcile partner.csv --limit 2 --tolerance 5%",
 ]
