@@ -22,6 +22,7 @@ from tests.cli.terminal import terminal
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)((T|\s+)\d\d:\d\d(:\d\d(\.\d+)?)?)?")
 _DELAYS = re.compile(r"(^Ingestion delay.*?\n\n)+", re.DOTALL | re.MULTILINE)
+_DELAY = re.compile(r"^delay +[\d,]+ d( \d+ h)?$", re.MULTILINE)
 _SIZE = re.compile(r"[\d.]+ (MB|GiB)")
 
 
@@ -77,7 +78,8 @@ def steady(text: str) -> str:
     def hidden(found: re.Match[str]) -> str:
         return re.sub(r"\d", "0", found[0]) if found[1] >= since else found[0]
 
-    return _SIZE.sub(r"0 \1", _TIME.sub(hidden, _DELAYS.sub("", _STYLE.sub("", text))))
+    without = _DELAY.sub("delay 0 d", _DELAYS.sub("", _STYLE.sub("", text)))
+    return _SIZE.sub(r"0 \1", _TIME.sub(hidden, without))
 
 
 @pytest.fixture(scope="session")
