@@ -15,7 +15,7 @@ def _origin(text: str) -> str:
 
 
 class CollectorSettings(Section):
-    """What `advertisex serve` takes events from over HTTP."""
+    """What `serve` and `run --serve` take over HTTP as events."""
 
     enabled: bool = Field(default=False, description="take events over HTTP, and append them to the event log")
     arrival_time: bool = Field(

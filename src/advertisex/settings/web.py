@@ -63,7 +63,7 @@ class TokenSettings(Section):
 
 
 class WebSettings(Section):
-    """What `advertisex serve` listens on, and whom it lets in."""
+    """What `serve` and `run --serve` listen on, and whom it lets in."""
 
     host: str = Field(
         default="127.0.0.1",
