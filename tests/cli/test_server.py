@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from advertisex.cli.options import opened_log, opened_store, store_for_marks
+from advertisex.cli.options import opened_log, opened_store, store_for_changes
 from advertisex.settings.load import load_settings
 from advertisex.settings.web import WebSettings
 from advertisex.web.server import serving
@@ -72,7 +72,7 @@ def site_of(folder: Path) -> Site:
     store, log = partial(opened_store, settings), partial(opened_log, settings, create=False)
     uploads = folder / "uploads"
     uploads.mkdir()
-    return Site(settings, partial(store, read_only=True), log, Uploads(uploads), partial(store_for_marks, settings))
+    return Site(settings, partial(store, read_only=True), log, Uploads(uploads), partial(store_for_changes, settings))
 
 
 @pytest.fixture(scope="module")

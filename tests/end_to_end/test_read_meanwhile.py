@@ -8,13 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
 
+from advertisex.logs.sqlite.log import SqliteLog
+from advertisex.privacy.erasure import erase
 from advertisex.simulator import SimulationSettings, write_files
+from advertisex.stores.contract import EventStore
 from advertisex.stores.held.place import found_at
+from advertisex.stores.held.store import HeldStore
+from tests.processing.messages import message
 from tests.warm import program
 
 READING = {
@@ -108,10 +113,62 @@ def until(holds: Callable[[], object]) -> None:
 
 def test_nothing_else_can_be_written_meanwhile(folder: Path) -> None:
     with following(folder, "process", "--follow"):
-        for arguments in (["process"], ["erase", "u1", "--yes"]):
-            ended = subprocess.run([program(), *arguments], cwd=folder, capture_output=True, text=True, check=False)
-            assert ended.returncode == 1
-            assert "the event store is in use by process" in ended.stderr
+        ended = subprocess.run([program(), "process"], cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "the event store is in use by process" in ended.stderr
+
+
+def test_a_user_is_erased_while_the_pipeline_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("e")  # short: a socket is in it
+    (folder / "advertisex.toml").write_text('[[sources]]\nfeed = "impressions"\nsource = "a.ndjson"\nevery = 0.05\n')
+    theirs = [message("impressions", user_id="user4711"), b'{"user_id": "user4711"}', b"{user4711"]
+    place = folder / ".advertisex" / "store.duckdb.socket"
+
+    def count(name: str) -> int:
+        ledger = json.loads(called(folder, "ledger", "--json").stdout)
+        assert ledger["balanced"]
+        return int(ledger["total"][name])
+
+    with (folder / "a.ndjson").open("wb", buffering=0) as file, following(folder, "run"):
+        file.write(b"\n".join([*theirs, message("impressions", user_id="user8"), b""]))
+        until(lambda: count("read") == 4)
+        found = found_at(place)
+        assert found is not None
+        with (
+            SqliteLog(folder / ".advertisex" / "log.db") as log,
+            HeldStore(place.with_suffix(""), found) as store,
+            pytest.raises(ZeroDivisionError),
+        ):
+            erase("user4711", log, cast("EventStore", store), on_read=lambda read: 1 // 0)  # a client that dies
+        file.write(message("impressions", user_id="user9") + b"\n")
+        until(lambda: count("stored") == 2)
+        erased = json.loads(called(folder, "erase", "user4711", "--yes", "--json").stdout)
+        left = [
+            one.name for one in (folder / ".advertisex").iterdir() if one.is_file() and b"user4711" in one.read_bytes()
+        ]
+        file.write(
+            message("impressions", user_id="user4711") + b"\n" + message("impressions", user_id="user10") + b"\n"
+        )
+        until(lambda: count("read") == 7)
+        totals = {name: count(name) for name in ("stored", "rejected", "erased")}
+        documents = json.loads(called(folder, "erasures", "--json").stdout)["erasures"]
+
+    assert erased["removed"][0] | {"feed": ""} == {
+        "feed": "", "events": 1, "filtered": 0, "rejected": 2, "conflicts": 0, "messages": 3,
+    }  # fmt: skip
+    assert left == []
+    assert totals == {"stored": 3, "rejected": 0, "erased": 4}
+    assert [one["done_at"] is not None for one in documents] == [True]
+
+
+def test_an_imported_catalogue_is_known_at_once(folder: Path) -> None:
+    document = json.loads(called(folder, "analyze", "performance", "--by", "creative_id", "--json").stdout)
+    creative = document["rows"][0]["creative_id"]
+    (folder / "named.csv").write_text(f"creative_id,campaign_id\n{creative},just-named\n")
+    with following(folder, "process", "--follow"):
+        called(folder, "catalogue", "import", "named.csv")
+        printed = called(folder, *READING["analyze"]).stdout
+    assert "just-named" in printed
 
 
 def test_the_dashboard_shows_it_meanwhile(folder: Path) -> None:

@@ -22,13 +22,14 @@ from polars.testing import assert_frame_equal
 from advertisex.errors import StoreBusy, StoreError, StoreUnavailable
 from advertisex.feeds import FEEDS
 from advertisex.logs.sqlite.log import SqliteLog
-from advertisex.model import Position
+from advertisex.model import CAMPAIGN_COLUMNS, Partition, Position
 from advertisex.processing.runner import process_log
 from advertisex.stores.contract import EventStore, Range, RejectQuery
 from advertisex.stores.duckdb.store import DuckdbStore
-from advertisex.stores.held.calls import MARKS, READS, decode_result, encode_result
+from advertisex.stores.held.calls import READS, WRITES, decode_result, encode_result
 from advertisex.stores.held.place import Place, found_at, socket_of
 from advertisex.stores.held.store import HeldStore
+from advertisex.stores.removal import Removal
 from advertisex.web.held import readable_by_others
 from tests.analysis.small_worlds import CATALOGUE
 
@@ -41,10 +42,7 @@ BID = {
 }  # fmt: skip
 
 #: Further methods, which write or belong to the object.
-OTHERS = {
-    "prepare", "positions", "commit", "import_catalogue", "suppress", "remove", "drop_before", "retries", "interrupt",
-    "close",
-}  # fmt: skip
+OTHERS = {"prepare", "positions", "commit", "drop_before", "retries", "interrupt", "close"}
 
 CALLS: list[tuple[str, tuple[Any, ...]]] = [
     *(("columns", (feed,)) for feed in FEEDS),
@@ -139,7 +137,7 @@ def test_every_method_gives_what_the_store_gives(store: EventStore, held: HeldSt
 def test_every_method_of_the_contract_is_known() -> None:
     methods = {name for name, _ in inspect.getmembers(EventStore) if not name.startswith("_")}
 
-    assert methods == READS | MARKS | OTHERS
+    assert methods == READS | WRITES | OTHERS
 
 
 def test_rejects_can_be_marked(store: EventStore, held: HeldStore) -> None:
@@ -153,6 +151,39 @@ def test_rejects_can_be_marked(store: EventStore, held: HeldStore) -> None:
     assert store.notes("kind") == {"key/ü": b"\x00\xff"}
     held.mark_resolved({at: None, other: None})
     assert store.rejects(RejectQuery(positions=[at, other]))["resolution"].to_list() == [None, None]
+
+
+def test_a_catalogue_can_be_imported(store: EventStore, held: HeldStore) -> None:
+    before = store.catalogue(), store.campaigns()
+    flight = {"campaign_id": "k1", "start": START, "end": START + timedelta(days=7)}
+    campaigns = pl.DataFrame([flight], schema=CAMPAIGN_COLUMNS)
+
+    imported_at = held.import_catalogue(CATALOGUE.head(1), campaigns)
+
+    assert imported_at == store.catalogue_imports()[-1]
+    assert_frame_equal(store.catalogue(), CATALOGUE.head(1))
+    assert_frame_equal(store.campaigns(), campaigns)
+    held.import_catalogue(before[0])
+    assert store.campaigns().is_empty()
+    assert_frame_equal(store.catalogue(), before[0])
+
+
+def test_what_an_erasure_removes_is_that_of_the_store(tmp_path: Path, socket_path: Path) -> None:
+    with SqliteLog(tmp_path / "log.db") as log, DuckdbStore(tmp_path / "store.duckdb") as store:
+        log.append(FEEDS["impressions"].topic, [json.dumps(one).encode() for one in (IMPRESSION, {"user_id": "u1"})])
+        process_log(log, store)
+        gone = pl.DataFrame(
+            [("ad_impressions", 0, 1, "impressions", "rejected")],
+            ["topic", "partition", "offset", "feed", "kind"],
+            orient="row",
+        )
+        with readable_by_others(store, socket_path), HeldStore(socket_path, place_at(socket_path)) as held:
+            bounds = held.suppress("key", b"\x00\xff")
+            removed = held.remove(Removal("e1", ["u1"], gone, bounds))
+            assert bounds == store.positions() == {Partition("ad_impressions", 0): 2}
+        assert removed.rows() == [("impressions", "event", 1), ("impressions", "rejected", 1)]
+        assert store.notes("erasures") == {"key": b"\x00\xff"}
+        assert store.ledger()[0].counts.erased == 2
 
 
 def test_nothing_else_can_be_written(held: HeldStore) -> None:
@@ -189,11 +220,13 @@ def test_nothing_else_can_be_called(store: EventStore, path: Path) -> None:
         headers = {"Authorization": f"Bearer {place.token}"} if place.token else {}
         with httpx.Client(transport=transport, headers=headers) as client:
             url = f"http://localhost:{place.port or 80}"
-            for method in ("commit", "close", "__class__", "_db", "remove", "nothing"):
+            for method in ("commit", "close", "__class__", "_db", "drop_before", "nothing"):
                 assert client.post(f"{url}/store/{method}", content=b"{}").status_code == 404
             assert client.post(f"{url}/store/ledger", content=b"nonsense").status_code == 500
             assert client.post(f"{url}/store/ledger", content=b'{"a": 1}').status_code == 500
             assert client.post(f"{url}/store/take_note", content=b"{}").status_code == 500
+            for method in ("suppress", "remove", "import_catalogue"):
+                assert client.post(f"{url}/store/{method}", content=b'{"removal": {}}').status_code == 500
             invalid = b'{"replays": {"no position": "a/0/1"}}'
             assert client.post(f"{url}/store/mark_replayed", content=invalid).status_code == 500
             assert client.post(f"{url}/store/ledger", headers={"Host": "evil.example"}).status_code == 421

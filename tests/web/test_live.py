@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page
 
-from advertisex.cli.options import opened_store, store_for_marks
+from advertisex.cli.options import opened_store, store_for_changes
 from advertisex.logs.open import open_log
 from advertisex.settings.load import load_settings
 from advertisex.settings.web import WebSettings
@@ -54,7 +54,7 @@ def served(folder: Path, port: int = 0) -> Iterator[str]:
         partial(opened_store, settings, read_only=True),
         partial(open_log, settings.log_url, create=False),
         Uploads(folder),
-        partial(store_for_marks, settings),
+        partial(store_for_changes, settings),
     )
     with serving(site, WebSettings(port=port)) as address:
         yield address

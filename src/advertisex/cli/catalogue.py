@@ -22,6 +22,7 @@ from advertisex.cli.options import (
     StoreOption,
     opened_store,
     settings_of,
+    store_for_changes,
 )
 from advertisex.cli.output import print_json, print_json_with_list, say
 from advertisex.cli.progress import progress
@@ -84,7 +85,7 @@ def import_files(
     named = catalogue_files(settings, files)
     tables = named.read()
     number = sum(rows.height for rows in tables if rows is not None)
-    with opened_store(settings, read_only=False) as event_store, progress(f"importing {number:,} rows", None):
+    with store_for_changes(settings) as event_store, progress(f"importing {number:,} rows", None):
         found = import_catalogue(tables.creatives, event_store, tables.campaigns)
     if as_json:
         print_json(import_document(found))

@@ -17,6 +17,7 @@ from advertisex.cli.options import (
     opened_log,
     opened_store,
     settings_of,
+    store_for_changes,
 )
 from advertisex.cli.output import err, print_json, say
 from advertisex.cli.progress import progress
@@ -56,7 +57,7 @@ def erase(
     if not yes:
         _confirm()
     _check_exists(settings)
-    with opened_log(settings) as event_log, opened_store(settings, read_only=False) as event_store:
+    with opened_log(settings) as event_log, store_for_changes(settings) as event_store:
         key = pseudonym_key_of(settings)
         feeds = configured_feeds(settings)
         with progress("erasing", _messages_in(event_log, feeds)) as bar:

@@ -1,4 +1,4 @@
-"""Reads an embedded store through the process that has it open for writing, and lets others read this one's."""
+"""Uses an embedded store through the process that has it open for writing, and lets others use this one's."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ def is_held(settings: Settings) -> bool:
     return path is not None and found_at(path) is not None
 
 
-def read_through_its_process(settings: Settings, busy: StoreBusy) -> EventStore:
+def use_through_its_process(settings: Settings, busy: StoreBusy) -> EventStore:
     """Return the store as the process that has it open gives it.
 
     Args:
@@ -40,13 +40,13 @@ def read_through_its_process(settings: Settings, busy: StoreBusy) -> EventStore:
     raise StoreBusy(
         busy.what,
         where=busy.where,
-        hint=f"{busy.hint}; `run` and `process --follow` can be read meanwhile, if they have the extra 'web'",
+        hint=f"{busy.hint}; `run` and `process --follow` let others use it meanwhile, if they have the extra 'web'",
     ) from busy
 
 
 @contextmanager
 def readable_meanwhile(settings: Settings, store: EventStore) -> Iterator[None]:
-    """Let other processes read an embedded store that this one has open, while the block runs."""
+    """Let other processes use an embedded store that this one has open, while the block runs."""
     path = socket_of(settings.store_url)
     try:
         with extra("web", "other processes that read the store meanwhile"):

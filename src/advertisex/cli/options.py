@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from advertisex.cli.held_store import is_held, read_through_its_process
+from advertisex.cli.held_store import is_held, use_through_its_process
 from advertisex.cli.session import place_errors
 from advertisex.errors import ConfigurationError, LogMissing, StoreBusy, StoreError
 from advertisex.ingestion.options.api import check_seconds
@@ -117,7 +117,7 @@ def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
     except StoreBusy as busy:
         if not read_only:
             raise
-        return read_through_its_process(settings, busy)
+        return use_through_its_process(settings, busy)
 
 
 def _opened_soon(settings: Settings, *, read_only: bool) -> EventStore:
@@ -134,12 +134,12 @@ def _opened_soon(settings: Settings, *, read_only: bool) -> EventStore:
         sleep(_PAUSE)
 
 
-def store_for_marks(settings: Settings) -> EventStore:
-    """Open the configured event store to mark rejects; while another process has it open, through that process."""
+def store_for_changes(settings: Settings) -> EventStore:
+    """Open the configured event store to write beside commits; while a process has it open, through that process."""
     try:
         return opened_store(settings, read_only=False)
     except StoreBusy as busy:
-        return read_through_its_process(settings, busy)
+        return use_through_its_process(settings, busy)
 
 
 def place_of(settings: Settings) -> Place:

@@ -13,7 +13,7 @@ from advertisex.cli.options import (
     opened_log,
     opened_store,
     settings_of,
-    store_for_marks,
+    store_for_changes,
 )
 from advertisex.cli.output import print_json, say
 from advertisex.cli.serving import PortOption, served
@@ -33,7 +33,7 @@ def serve(
     settings = settings_of(config, data=data, log=log, store=store)
     opening = (
         partial(opened_store, settings, read_only=True),
-        partial(store_for_marks, settings),
+        partial(store_for_changes, settings),
         partial(opened_log, settings, create=False),
     )
     with stop_on_signals() as stop, served(settings, port, *opening) as addresses:

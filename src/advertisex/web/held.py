@@ -1,4 +1,4 @@
-"""Lets other processes read the store that this process has open, over a socket that only its user can reach."""
+"""Lets other processes use the store that this process has open, over a socket that only its user can reach."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from advertisex.stores.contract import EventStore
-from advertisex.stores.held.calls import LONGEST_CALL, MARKS, READS, decode_call, encode_result
+from advertisex.stores.held.calls import LONGEST_CALL, READS, WRITES, decode_call, encode_result
 from advertisex.stores.held.place import listening
 from advertisex.web.app import at_most
 from advertisex.web.guard import Guard
@@ -27,7 +27,7 @@ _LOG = structlog.get_logger(__name__)
 
 @contextmanager
 def readable_by_others(store: EventStore, path: Path) -> Iterator[None]:
-    """Answer the methods of a store that read or mark rejects for other processes, while the block runs.
+    """Answer the methods of a store that read, or write beside commits, for other processes, while the block runs.
 
     Args:
         store: the store, open for writing.
@@ -44,7 +44,7 @@ def readable_by_others(store: EventStore, path: Path) -> Iterator[None]:
 
 
 def app_of_store(store: EventStore, token: str = "") -> Guard:
-    """Return the ASGI application: the methods of a store that read, or mark rejects.
+    """Return the ASGI application: the methods of a store that read, or write beside commits.
 
     Args:
         store: the store.
@@ -57,7 +57,7 @@ def app_of_store(store: EventStore, token: str = "") -> Guard:
     async def call(request: Request, method: str) -> Response:
         if token and not compare_digest(request.headers.get("authorization", "").encode(), expected):
             return problem(HTTPStatus.UNAUTHORIZED, "the token is missing or wrong")
-        if method not in READS | MARKS:
+        if method not in READS | WRITES:
             return problem(HTTPStatus.NOT_FOUND, f"unknown method {method!r}")
         body = bytearray()
         async for chunk in request.stream():

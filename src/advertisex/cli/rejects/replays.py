@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol, Self
 
-from advertisex.cli.options import opened_log, opened_store, store_for_marks
+from advertisex.cli.options import opened_log, opened_store, store_for_changes
 from advertisex.cli.progress import progress
 from advertisex.cli.server import Server
 from advertisex.cli.signals import stop_on_signals
@@ -58,7 +58,7 @@ class Own:
         """Run it."""
         with (
             opened_log(self.settings, create=False) as log,
-            store_for_marks(self.settings) as store,
+            store_for_changes(self.settings) as store,
             stop_on_signals(store.interrupt) as stop,
             progress("replaying", None) as bar,
         ):

@@ -15,7 +15,7 @@ from advertisex.cli.options import (
     StoreOption,
     opened_store,
     settings_of,
-    store_for_marks,
+    store_for_changes,
 )
 from advertisex.cli.output import err, print_json, say
 from advertisex.cli.progress import progress
@@ -93,7 +93,7 @@ def _confirm(found: Resolvable, *, reopen: bool) -> None:
 
 def _resolved(settings: Settings, query: RejectQuery, note: str, *, reopen: bool) -> Resolved:
     with (
-        store_for_marks(settings) as event_store,
+        store_for_changes(settings) as event_store,
         stop_on_signals(event_store.interrupt) as stop,
         progress("reopening" if reopen else "resolving", None) as bar,
     ):

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from threading import RLock
+from time import monotonic, sleep
 from typing import Any
 
 import duckdb
 import polars as pl
 
-from advertisex.errors import StoreMissing
+from advertisex.errors import StoreBusy, StoreMissing
 from advertisex.feeds import FEEDS, Feed
 from advertisex.files.durable import real, replace
 from advertisex.files.making import making
@@ -46,6 +48,7 @@ from advertisex.stores.duckdb.file import (
     nothing_in,
 )
 from advertisex.stores.duckdb.frames import frame_of, registered, scan_table
+from advertisex.stores.duckdb.readers import Readers
 from advertisex.stores.duckdb.rejects import scan_rejects
 from advertisex.stores.duckdb.retention import drop, period_start
 from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns
@@ -54,6 +57,8 @@ from advertisex.stores.ledger_check import Held, counted
 from advertisex.stores.removal import Removal
 
 _TABLES = (*FEEDS, "rejects")
+#: Longest wait for a moment without readers to rewrite the file; and how long an attempt holds off those who begin.
+_UNREAD_SECONDS, _HOLD_OFF_SECONDS = 120.0, 1.0
 
 
 class DuckdbStore(EventStore):
@@ -79,6 +84,7 @@ class DuckdbStore(EventStore):
     ) -> None:
         self._path, self._memory, self._clock = path, memory, clock
         self._closed = False
+        self._writing, self._readers = RLock(), Readers()
         self._read_only, self._file = read_only, None if str(path) == ":memory:" else path
         if read_only and not path.exists():
             check_not_lost(path)
@@ -116,7 +122,7 @@ class DuckdbStore(EventStore):
                     self._db.execute(statement)
 
     def columns(self, feed: str) -> dict[str, pl.DataType]:
-        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+        with self._explained("cannot read the event store"), self._connection() as connection:
             return own_columns(connection, feed)
 
     def rebuilt_at(self) -> datetime | None:
@@ -124,7 +130,7 @@ class DuckdbStore(EventStore):
         return found
 
     def kept_since(self) -> datetime | None:
-        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+        with self._explained("cannot read the event store"), self._connection() as connection:
             floor = floor_of(connection)
         return None if floor is None else floor.since
 
@@ -149,7 +155,7 @@ class DuckdbStore(EventStore):
     def scan_rejects(
         self, query: RejectQuery, columns: Sequence[str] = tuple(STORED_REJECT_COLUMNS)
     ) -> Iterator[pl.DataFrame]:
-        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+        with self._explained("cannot read the event store"), self._connection() as connection:
             yield from scan_rejects(connection, query, columns)
 
     def mark_replayed(self, replays: Mapping[Position, Position]) -> None:
@@ -162,8 +168,8 @@ class DuckdbStore(EventStore):
         rows = pl.DataFrame([(*at, mark) for at, mark in marks.items()], schema=MARK_COLUMNS, orient="row")
         with (
             self._explained("cannot write to the event store"),
-            self._db.cursor() as connection,
-            self._transaction(connection),
+            self._connection() as connection,
+            self._transaction_of(connection),
             registered(connection, "marks", rows),
         ):
             connection.execute(
@@ -212,14 +218,14 @@ class DuckdbStore(EventStore):
     ) -> Iterator[pl.DataFrame]:
         where, values = event_conditions(within, slices)
         names = ", ".join("event_id::BLOB AS event_id" if c == "event_id" else f'"{c}"' for c in columns)
-        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+        with self._explained("cannot read the event store"), self._connection() as connection:
             yield from scan_table(connection, feed, names, where, values, among)
 
     def count(self, feed: str, by: Sequence[str], within: Range, edges: Sequence[datetime] = ()) -> pl.DataFrame:
         names = ", ".join(f'"{name}"' for name in by)
         # a query for each interval reads only its part of the table; placing each event in its interval is slower
         counts = []
-        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+        with self._explained("cannot read the event store"), self._connection() as connection:
             connection.begin()  # one snapshot; closing the connection ends it
             for number, part in intervals(within, edges):
                 where, values = event_conditions(part)
@@ -298,8 +304,8 @@ class DuckdbStore(EventStore):
     def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
         with (
             self._explained("cannot write to the event store"),
-            self._db.cursor() as connection,
-            self._transaction(connection),
+            self._connection() as connection,
+            self._transaction_of(connection),
         ):
             for key, document in notes.items():
                 if document is None:
@@ -308,22 +314,23 @@ class DuckdbStore(EventStore):
                     connection.execute("INSERT OR REPLACE INTO notes VALUES (?, ?, ?)", (kind, key, document))
 
     def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
-        self.take_note(ERASURES, {key: document})
-        return self.positions()
+        with self._writing:  # a commit that began without knowledge of it has ended, or is rejected
+            self.take_note(ERASURES, {key: document})
+            return self.positions()
 
     def remove(self, removal: Removal) -> pl.DataFrame:
         with self._explained("cannot write to the event store"):
             with self._transaction():
                 removed = delete(self._db, removal, commit_time_after(self.settled(), self._clock))
             if self._file:  # otherwise no file contains the deleted bytes
-                self._rewrite_file()
+                self._rewrite_when_unread()
         return removed
 
     def period_start(self, time: datetime) -> datetime:
         return period_start(time)
 
     def drop_before(self, floor: datetime) -> Counts:
-        with self._explained("cannot write to the event store"):
+        with self._explained("cannot write to the event store"), self._writing:
             with self._transaction():
                 removed = drop(self._db, floor, commit_time_after(self.settled(), self._clock))
             if removed.removed or removed.removed_rejects:
@@ -332,16 +339,33 @@ class DuckdbStore(EventStore):
         return removed
 
     def inspect(self) -> list[Finding]:
-        with self._explained("cannot read the event store"):
-            return _findings(self._db, self._path, self.ledger())
+        with self._explained("cannot read the event store"), self._connection() as connection:
+            return _findings(connection, self._path, self.ledger())
 
     def interrupt(self) -> None:
         """Do nothing: no commit waits for a server."""
 
     def close(self) -> None:
-        if not self._closed:
-            self._closed = True  # another process can use the file from now on
-            disconnect(self._db, self._file, read_only=self._read_only)
+        with self._writing:
+            if not self._closed:
+                self._closed = True  # another process can use the file from now on
+                disconnect(self._db, self._file, read_only=self._read_only)
+
+    def _rewrite_when_unread(self) -> None:
+        """Rewrite the file once no thread reads it; until then, commits and reads go on in between."""
+        until = monotonic() + _UNREAD_SECONDS
+        while True:
+            with self._writing, self._readers.held_off(_HOLD_OFF_SECONDS) as nobody_reads:
+                if nobody_reads:
+                    self._rewrite_file()
+                    return
+            if monotonic() >= until:
+                raise StoreBusy(
+                    "the events are removed, but the erasure is not complete: the store is being read all the time",
+                    where=str(self._path),
+                    hint="run the same command again: it completes the erasure",
+                )
+            sleep(_HOLD_OFF_SECONDS)
 
     def _rewrite_file(self) -> None:
         path = real(self._path)
@@ -354,13 +378,23 @@ class DuckdbStore(EventStore):
         self._closed = False
 
     def _frame(self, query: str, values: Sequence[Any]) -> pl.DataFrame:
-        # A separate connection, so that reads can run while another thread commits
-        with self._explained("cannot read the event store"), self._db.cursor() as connection:
+        with self._explained("cannot read the event store"), self._connection() as connection:
             return frame_of(connection, query, values)
 
     @contextmanager
-    def _transaction(self, connection: duckdb.DuckDBPyConnection | None = None) -> Iterator[None]:
-        db = connection or self._db
+    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A separate connection, so that it can be used while another thread commits."""
+        with self._readers.reading(), self._db.cursor() as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """A transaction of the connection that commits; one thread at a time has it."""
+        with self._writing, self._transaction_of(self._db):
+            yield
+
+    @contextmanager
+    def _transaction_of(self, db: duckdb.DuckDBPyConnection) -> Iterator[None]:
         db.begin()
         try:
             yield

@@ -1,10 +1,11 @@
-"""How a call of a method of `EventStore` and its result travel between two processes: those that read or mark rejects.
+"""How a call of a method of `EventStore` and its result travel between two processes: those of `READS` and `WRITES`.
 
 A call is its arguments as a JSON object. A result is a sequence of parts: a letter, the length of the rest as eight
 bytes, and the rest. A part holds a frame in the Arrow stream format (F), a value as JSON (V), or an error (E); the
 last one is empty (Z), so that a result that was cut is noticed.
 """
 
+from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from inspect import signature
@@ -17,8 +18,9 @@ import polars as pl
 
 from advertisex.errors import AdvertiseXError, StoreError, error_named
 from advertisex.limits import Limit
-from advertisex.model import Position
+from advertisex.model import Partition, Position
 from advertisex.stores.contract import EventStore
+from advertisex.stores.removal import Removal
 
 #: The methods of `EventStore` that only read. Methods of `FRAMES` yield frames, those of `FRAME` return one.
 FRAMES = frozenset({"scan", "scan_rejects"})
@@ -32,8 +34,10 @@ VALUE = frozenset(
 #: It returns dtypes, which travel as those of a frame without rows.
 SCHEMA = frozenset({"columns"})
 READS = FRAMES | FRAME | VALUE | SCHEMA
-#: The methods that write beside commits, in transactions of their own.
-MARKS = frozenset({"mark_replayed", "mark_resolved", "take_note"})
+#: The methods that write beside commits: marks of rejects, erasures, and the catalogue.
+WRITES = frozenset({"mark_replayed", "mark_resolved", "take_note", "suppress", "remove", "import_catalogue"})
+#: Those that return a frame, too; and those that return a number for each partition.
+_FRAMED, _BY_PARTITION = FRAME | {"remove"}, frozenset({"suppress"})
 
 LONGEST_CALL = Limit(256_000_000, "bytes", of="a question to the process that has the store open", beyond="an error")
 
@@ -49,13 +53,26 @@ class _Failure(msgspec.Struct):
     hint: str
 
 
+#: Numbers by partition, as rows: JSON has no such keys.
+_Rows = list[tuple[str, int, int]]
+
+
+class _Removal(msgspec.Struct):
+    """A `Removal`."""
+
+    erasure: str
+    users: list[str]
+    rejects: pl.DataFrame
+    bounds: _Rows
+
+
 def encode_call(arguments: Mapping[str, Any]) -> bytes:
     """Encode the arguments of a call."""
-    return msgspec.json.encode({name: _keyed_by_text(value) for name, value in arguments.items()}, enc_hook=_plain)
+    return msgspec.json.encode({name: _encodable(value) for name, value in arguments.items()}, enc_hook=_plain)
 
 
 def decode_call(method: str, document: bytes) -> dict[str, Any]:
-    """Decode the arguments of a call of one of `READS` or `MARKS`.
+    """Decode the arguments of a call of one of `READS` or `WRITES`.
 
     Raises:
         StoreError: they are not those of the method.
@@ -70,14 +87,27 @@ def decode_call(method: str, document: bytes) -> dict[str, Any]:
     return arguments
 
 
-def _keyed_by_text(value: Any) -> Any:
-    """A mapping of positions with their texts, since JSON has no other keys."""
+def _encodable(value: Any) -> Any:
+    """A mapping of positions with their texts, and one of partitions as rows, since JSON has no such keys."""
+    if isinstance(value, Removal):
+        return _Removal(value.erasure, list(value.users), value.rejects, _rows(value.bounds))
     if not isinstance(value, Mapping):
         return value
     return {str(key): str(inner) if isinstance(inner, Position) else inner for key, inner in value.items()}
 
 
+def _rows(numbers: Mapping[Partition, int]) -> _Rows:
+    return [(*of, number) for of, number in numbers.items()]
+
+
+def _by_partition(rows: _Rows) -> dict[Partition, int]:
+    return {Partition(topic, partition): number for topic, partition, number in rows}
+
+
 def _decoded(raw: msgspec.Raw, hint: Any) -> Any:
+    if hint is Removal:
+        one = msgspec.json.decode(raw, type=_Removal, dec_hook=_special)
+        return Removal(one.erasure, one.users, one.rejects, _by_partition(one.bounds))
     of_key, *of_value = get_args(hint) if get_origin(hint) is Mapping else (None,)
     if of_key is not Position:
         return msgspec.json.decode(raw, type=hint, dec_hook=_special)
@@ -112,6 +142,8 @@ def decode_result(method: str, chunks: Iterable[bytes]) -> Iterator[Any]:
                 yield dict(pl.read_ipc_stream(BytesIO(content)).schema)
             case b"F":
                 yield pl.read_ipc_stream(BytesIO(content))
+            case b"V" if method in _BY_PARTITION:
+                yield _by_partition(msgspec.json.decode(content, type=_Rows))
             case b"V":
                 yield msgspec.json.decode(content, type=_hints(method)["return"])
             case b"E":
@@ -124,8 +156,10 @@ def decode_result(method: str, chunks: Iterable[bytes]) -> Iterator[Any]:
 def _of_one(method: str, result: Any) -> bytes:
     if method in SCHEMA:
         return _part(b"F", _arrow(pl.DataFrame(schema=result)))
-    if method in FRAME:
+    if method in _FRAMED:
         return _part(b"F", _arrow(result))
+    if method in _BY_PARTITION:
+        return _part(b"V", msgspec.json.encode(_rows(result)))
     return _part(b"V", msgspec.json.encode(result))
 
 
@@ -170,6 +204,8 @@ def _plain(value: Any) -> Any:
         return [value.start, value.stop]
     if isinstance(value, pl.Series):
         return {"name": value.name, "values": value.to_list()}
+    if isinstance(value, pl.DataFrame):
+        return _arrow(value)
     raise NotImplementedError
 
 
@@ -179,4 +215,6 @@ def _special(kind: type, value: Any) -> Any:
         return range(*value)
     if kind is pl.Series:
         return pl.Series(value["name"], value["values"], dtype=pl.String)
+    if kind is pl.DataFrame:
+        return pl.read_ipc_stream(BytesIO(b64decode(value, validate=True)))
     raise NotImplementedError

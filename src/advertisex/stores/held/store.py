@@ -14,15 +14,19 @@ import polars as pl
 from advertisex.errors import StoreBusy, StoreUnavailable
 from advertisex.model import STORED_REJECT_COLUMNS, Finding, LedgerRow, Partition, Position
 from advertisex.stores.contract import Extent, Range, RejectQuery
-from advertisex.stores.held.calls import decode_result, encode_call
+from advertisex.stores.held.calls import WRITES, decode_result, encode_call
 from advertisex.stores.held.place import Place
+from advertisex.stores.removal import Removal
 
-#: Seconds without a byte after which the other process is given up; a question may take long before the first one.
+#: Seconds without a byte after which the other process is given up; a question may take long before the first one. What
+#: is written is waited for as long as that process runs: an erasure rewrites the file.
 _SECONDS = 120.0
 
 
 class HeldStore:
-    """A store that another process has open for writing. It can be read, and its rejects marked; see `EventStore`.
+    """A store that another process has open for writing; see `EventStore`.
+
+    It can be read, rejects can be marked, users erased, and the catalogue imported.
 
     Args:
         path: the file of the store, for errors.
@@ -38,7 +42,6 @@ class HeldStore:
             base_url=f"http://localhost:{place.port or 80}/",
             transport=httpx.HTTPTransport(uds=uds),
             headers={"Authorization": f"Bearer {place.token}"} if place.token else {},
-            timeout=httpx.Timeout(_SECONDS, connect=5.0),
             trust_env=False,
         )
 
@@ -126,6 +129,15 @@ class HeldStore:
     def mark_resolved(self, resolutions: Mapping[Position, str | None]) -> None:
         self._one("mark_resolved", resolutions=resolutions)
 
+    def import_catalogue(self, creatives: pl.DataFrame, campaigns: pl.DataFrame | None = None) -> datetime:
+        return self._one("import_catalogue", creatives=creatives, campaigns=campaigns)
+
+    def suppress(self, key: str, document: bytes) -> dict[Partition, int]:
+        return self._one("suppress", key=key, document=document)
+
+    def remove(self, removal: Removal) -> pl.DataFrame:
+        return self._one("remove", removal=removal)
+
     def period_start(self, time: datetime) -> datetime:
         return self._one("period_start", time=time)
 
@@ -133,7 +145,7 @@ class HeldStore:
         return self._one("inspect")
 
     def interrupt(self) -> None:
-        """Do nothing: a mark does not wait."""
+        """Do nothing: no call waits for a server."""
 
     def close(self) -> None:
         self._client.close()
@@ -149,8 +161,10 @@ class HeldStore:
         return result
 
     def _call(self, method: str, **arguments: Any) -> Iterator[Any]:
+        timeout = httpx.Timeout(None if method in WRITES else _SECONDS, connect=5.0)
+        call = encode_call(arguments)
         try:
-            with self._client.stream("POST", f"store/{method}", content=encode_call(arguments)) as response:
+            with self._client.stream("POST", f"store/{method}", content=call, timeout=timeout) as response:
                 if not response.is_success:
                     raise self._unavailable(f"responded with status {response.status_code}")
                 yield from decode_result(method, response.iter_bytes())
