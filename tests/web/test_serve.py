@@ -13,12 +13,20 @@ import pytest
 
 from advertisex.errors import ConfigurationError
 from advertisex.settings.load import load_settings
+from advertisex.web.server import running
 from tests.warm import program
 
 
 def started(world: Path, *options: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "advertisex", "serve", *options]
     return subprocess.Popen(command, cwd=world, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_body_does_not_wait_for_the_acknowledgement_of_its_head() -> None:
+    async def app(scope: object, receive: object, send: object) -> None: ...
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, running(app, listener):
+        assert listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)  # connections inherit it
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

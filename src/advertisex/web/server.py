@@ -102,6 +102,10 @@ def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws="none",
     )
+    if listener.family in (socket.AF_INET, socket.AF_INET6):  # a body would wait 40 ms for the ACK of its head; asyncio
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # sets it only for sockets that name their protocol
     server = _Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
     thread.start()
