@@ -7,7 +7,7 @@ LOCK := requirements/dev.txt
 # How far pip is: a number for each package, and what follows.
 STEPS := awk '/^Collecting/ { printf "\r  package %d: %-40s", ++n, $$2; fflush() } /^Installing/ { printf "\n  installing …\n"; fflush() }'
 
-.PHONY: setup demo test test-thorough check faults bench servers lock clean
+.PHONY: setup demo demo-serve test test-thorough check faults bench servers lock clean
 
 setup: .venv/ready
 
@@ -28,6 +28,12 @@ setup: .venv/ready
 
 demo: setup
 	@$(BIN)/advertisex demo
+
+# The demo's data with traffic that goes on, and the dashboard over it, until Ctrl-C.
+demo-serve: demo
+	@$(BIN)/advertisex simulate --follow --data demo-data >/dev/null & \
+	trap "kill $$! 2>/dev/null || true" EXIT; \
+	$(BIN)/advertisex run --serve --data demo-data
 
 # The files of tests are in memory, if there are 8 GB for them: waiting for a disk is half of their time.
 SCRATCH = $(shell df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 8000000 { print "/dev/shm" }')
