@@ -95,8 +95,8 @@ def test_a_fault_of_our_own_is_not_taken_for_a_missing_extra() -> None:
 
 def test_the_extras_are_those_of_the_package() -> None:
     packages = {
-        "apprise", "confluent-kafka", "elasticsearch", "fastapi", "jinja2", "obstore", "plotly", "python-calamine",
-        "python-multipart", "uvicorn",
+        "apprise", "confluent-kafka", "elasticsearch", "fastapi", "httptools", "jinja2", "obstore", "plotly",
+        "python-calamine", "python-multipart", "uvicorn",
     }  # fmt: skip
     project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]

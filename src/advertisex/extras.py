@@ -12,7 +12,7 @@ EXTRAS = {
     "excel": {"python_calamine"},
     "kafka": {"confluent_kafka"},
     "objects": {"obstore"},
-    "web": {"fastapi", "jinja2", "plotly", "python_multipart", "starlette", "uvicorn"},
+    "web": {"fastapi", "httptools", "jinja2", "plotly", "python_multipart", "starlette", "uvicorn"},
 }
 
 

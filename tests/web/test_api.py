@@ -1,7 +1,6 @@
 """The API gives what the command line prints, and its errors are problem documents."""
 
 import json
-import socket
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import pytest
 from advertisex.errors import AnalysisError, StoreBusy, StoreError, StoreMissing
 from advertisex.questions.definitions import QUESTIONS
 from advertisex.stores.contract import EventStore
-from advertisex.web import guard, server
+from advertisex.web import guard
 from advertisex.web.guard import LONGEST_URL, POLICY
 from advertisex.web.site import Site
 from tests.warm import program
@@ -212,18 +211,6 @@ def test_a_form_of_another_site_is_not_handled(client: httpx.Client) -> None:
         assert client.post("/api/v1/ledger", headers={"Origin": origin}).status_code == 403
     assert client.post("/api/v1/ledger", headers={"Origin": str(client.base_url).rstrip("/")}).status_code == 405
     assert client.get("/healthz", headers={"Origin": "http://evil.example"}).status_code == 200
-
-
-def test_a_client_that_sends_no_whole_request_is_cut_off(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_HEAD_SECONDS", 0.2)
-    with client_of(site) as client:
-        place = (client.base_url.host, client.base_url.port)
-        for begun in (b"", b"GET / HTTP/1.1\r\nHost", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET"):
-            with socket.create_connection(place, timeout=60) as stuck:
-                stuck.sendall(begun)
-                while stuck.recv(4_096):
-                    pass
-        assert client.get("/healthz").status_code == 200
 
 
 def test_more_requests_at_a_time_than_allowed_are_not_handled(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ def test_requests_are_counted_by_route_and_no_client_makes_up_new_ones(client: h
     before = metrics_of(client)
     for path in ("/api/v1/ledger", "/api/v1/ledger?x=1", "/a", "/b", "/static/page.css"):
         client.get(path)
-    client.request("BREW", "/")
+    client.request("PROPFIND", "/")
     after = metrics_of(client)
     name = "advertisex_http_requests_total"
     new = {labels: value - before.get((name, labels), 0) for (metric, labels), value in after.items() if metric == name}

@@ -10,12 +10,12 @@ from threading import Thread
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from advertisex.errors import ConfigurationError
 from advertisex.limits import Limit
 from advertisex.settings.web import WebSettings, is_loopback
 from advertisex.web.app import app_of
+from advertisex.web.connections import Connection
 from advertisex.web.site import Site
 
 #: The names of the loopback interface.
@@ -23,11 +23,7 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 MOST_CONNECTIONS = Limit(1_000, "connections", of="the server at the same time", beyond="answered with status 503")
 
-LONGEST_HEADERS = Limit(32_768, "bytes", of="the headers of a request", beyond="an error of the request")
-
 _IDLE_SECONDS = 15
-#: Seconds in which the head of a request must arrive.
-_HEAD_SECONDS = 10.0
 _SHUTDOWN_SECONDS = 5
 
 
@@ -54,25 +50,6 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
         yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-class _Impatient(H11Protocol):
-    """Closes a connection on which no whole head of a request arrives for a while; uvicorn would wait."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
-        super().connection_made(transport)
-        self._check_later(None)
-
-    def _check_later(self, last: object) -> None:
-        self._check = self.loop.call_later(_HEAD_SECONDS, self._cut_if_idle, last)
-
-    def _cut_if_idle(self, last: object) -> None:
-        """Close it if nothing has been answered since the last check, and nothing is being answered."""
-        if self.transport.is_closing():
-            return
-        is_idle = self.cycle is None or self.cycle.response_complete
-        if is_idle and self.cycle is last:
-            self.transport.close()
-        else:
-            self._check_later(self.cycle)
 
 
 class _Server(uvicorn.Server):
@@ -91,13 +68,12 @@ def running(app: ASGIApp, listener: socket.socket) -> Iterator[None]:
     """Serve an application in the background while the block runs."""
     config = uvicorn.Config(
         app,
-        http=_Impatient,
+        http=Connection,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,
         limit_concurrency=MOST_CONNECTIONS,
-        h11_max_incomplete_event_size=LONGEST_HEADERS,
         timeout_keep_alive=_IDLE_SECONDS,
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         ws="none",
