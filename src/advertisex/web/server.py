@@ -50,8 +50,6 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
         yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 
 
-
-
 class _Server(uvicorn.Server):
     """Leaves no connection open when it ends: uvicorn forgets those whose clients it has waited for long enough."""
 
