@@ -86,6 +86,7 @@ from advertisex.analysis.views.rates import read_rates as read_rates
 # Questions to a server
 from advertisex.client import Client as Client
 from advertisex.client import Selected as Selected
+from advertisex.client import Whole as Whole
 
 # Rejects and erasure
 from advertisex.privacy.erasure import erase as erase
@@ -177,6 +178,7 @@ from advertisex.errors import LogMissing as LogMissing
 from advertisex.errors import LogError as LogError
 from advertisex.errors import LogUnavailable as LogUnavailable
 from advertisex.errors import ObjectReplaced as ObjectReplaced
+from advertisex.errors import RejectMissing as RejectMissing
 from advertisex.errors import RequestRejected as RequestRejected
 from advertisex.errors import SourceError as SourceError
 from advertisex.errors import SourceUnavailable as SourceUnavailable

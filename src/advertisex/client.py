@@ -37,6 +37,17 @@ class Selected(TypedDict, total=False):
     valid_only: bool
 
 
+class Whole(TypedDict, total=False):
+    """The options of the questions about all that was delivered by now: those of `Selected` that select no events."""
+
+    until: Time
+    campaign: str
+    as_of: Time
+    zone: str
+    currency: str
+    valid_only: bool
+
+
 class Client:
     """Asks a server that `advertisex serve` has started.
 
@@ -70,7 +81,7 @@ class Client:
         """What was delivered, what it cost and what it earned, with the previous period beside it."""
         return self._ask("performance", selected, by=by)
 
-    def pacing(self, *, curve: str | None = None, **selected: Unpack[Selected]) -> Document:
+    def pacing(self, *, curve: str | None = None, **selected: Unpack[Whole]) -> Document:
         """What flights delivered of what is booked, how they will end, and the money at stake."""
         return self._ask("pacing", selected, curve=curve)
 
@@ -131,7 +142,7 @@ class Client:
         """The events behind a number, with the positions of their messages."""
         return self._ask("events", selected, of=of, limit=limit)
 
-    def overview(self, **selected: Unpack[Selected]) -> Document:
+    def overview(self, **selected: Unpack[Whole]) -> Document:
         """Whether the numbers can be trusted, what is at risk, and today beside a week before."""
         return self._get("overview", dict(selected))
 
@@ -168,7 +179,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _ask(self, question: str, selected: Selected, **own: Any) -> Document:
+    def _ask(self, question: str, selected: Selected | Whole, **own: Any) -> Document:
         return self._get(f"analyze/{question}", own | dict(selected))
 
     def _get(self, path: str, options: Mapping[str, Any]) -> Document:

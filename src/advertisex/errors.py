@@ -2,6 +2,7 @@
 
     AdvertiseXError               one human-readable line: what failed, where, and a hint
     ├── ConfigurationError        a flag, a setting or a file named by the user is wrong       exit 2
+    │   └── RejectMissing         no reject has the id
     ├── SourceError               an input cannot be read: API, file, archive                  exit 1
     │   ├── RequestRejected       a server does not accept a request (404, 410); it may accept another one
     │   └── SourceUnavailable     the same, but a retry may succeed (connection refused, 503, reset)
@@ -67,6 +68,10 @@ class ConfigurationError(AdvertiseXError):
     def __init__(self, what: str, *, where: str = "", hint: str = "", setting: tuple[str | int, ...] = ()) -> None:
         super().__init__(what, where=where, hint=hint)
         self.setting = setting
+
+
+class RejectMissing(ConfigurationError):
+    """No reject has the id that the user named."""
 
 
 class SourceError(AdvertiseXError):

@@ -162,6 +162,11 @@ def log_in(client: httpx.Client, token: str, following: str = "/", **headers: st
     return client.post("/login", data=fields, headers=headers)
 
 
+def cookie_of(client: httpx.Client) -> str:
+    """The name of the session's cookie: browsers send a cookie to all ports of a host, so it has the port."""
+    return f"advertisex-{client.base_url.port}"
+
+
 @pytest.fixture
 def browser_of(guarded: httpx.Client) -> Iterator[httpx.Client]:
     """A client with its own cookies."""
@@ -185,23 +190,23 @@ def test_a_browser_logs_in_and_out(browser_of: httpx.Client) -> None:
     assert browser_of.get("/api/v1/ledger").status_code == 503
     assert browser_of.post("/api/v1/ledger", json={}).status_code == 403
 
-    session = browser_of.cookies["advertisex"]
+    session = browser_of.cookies[cookie_of(browser_of)]
     ended = browser_of.post("/logout", data={FIELD: form_token(page.text)})
     assert (ended.status_code, ended.headers["location"]) == (303, "/login")
-    assert "advertisex" not in browser_of.cookies
-    assert browser_of.get("/api/v1/ledger", headers={"Cookie": f"advertisex={session}"}).status_code == 401
+    assert not browser_of.cookies
+    assert browser_of.get("/api/v1/ledger", headers={"Cookie": f"{cookie_of(browser_of)}={session}"}).status_code == 401
 
 
 def test_a_session_gets_a_new_id_and_the_old_one_ends(browser_of: httpx.Client) -> None:
-    log_in(browser_of, TOKENS["viewer"], Cookie="advertisex=chosen-by-someone-else")
-    first = browser_of.cookies["advertisex"]
+    log_in(browser_of, TOKENS["viewer"], Cookie=f"{cookie_of(browser_of)}=chosen-by-someone-else")
+    first = browser_of.cookies[cookie_of(browser_of)]
     log_in(browser_of, TOKENS["operator"])
-    second = browser_of.cookies["advertisex"]
+    second = browser_of.cookies[cookie_of(browser_of)]
 
     assert len({"chosen-by-someone-else", first, second}) == 3
     browser_of.cookies.clear()
     for session, status in ((first, 401), (second, 503), ("chosen-by-someone-else", 401)):
-        found = browser_of.get("/api/v1/ledger", headers={"Cookie": f"advertisex={session}"})
+        found = browser_of.get("/api/v1/ledger", headers={"Cookie": f"{cookie_of(browser_of)}={session}"})
         assert found.status_code == status
 
 
@@ -234,7 +239,7 @@ def test_only_a_declared_proxy_says_what_the_client_is(quick: Site) -> None:
     for proxies, name in (((), "advertisex"), (("127.0.0.1",), "__Host-advertisex")):
         with client_of(quick, tokens=KNOWN, proxies=proxies) as client:
             cookie = log_in(client, TOKENS["viewer"], **headers).headers["set-cookie"]
-        assert cookie.startswith(f"{name}=")
+        assert cookie.startswith(f"{name}-{client.base_url.port}=")
         assert ("Secure" in cookie) == bool(proxies)
 
 

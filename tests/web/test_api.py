@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from advertisex.errors import AnalysisError, StoreBusy, StoreError, StoreMissing
-from advertisex.questions.definitions import QUESTIONS
+from advertisex.questions.definitions import QUESTIONS, WITHOUT
 from advertisex.stores.contract import EventStore
 from advertisex.web import guard
 from advertisex.web.guard import LONGEST_URL, POLICY
@@ -252,5 +252,10 @@ def test_the_description_of_the_api_names_every_option(client: httpx.Client) -> 
     assert set(listed) >= {"model", "by", "split_journeys", "click_window", "since", "where", "valid_only"}
     assert listed["model"]["schema"] == {"type": "array", "items": {"type": "string"}}
     assert listed["split_journeys"]["schema"] == {"type": "boolean", "default": False}
+    for name in WITHOUT:
+        path = "/api/v1/overview" if name == "overview" else f"/api/v1/analyze/{name}"
+        taken = {one["name"] for one in described["paths"][path]["get"]["parameters"]}
+        assert "campaign" in taken
+        assert not taken & WITHOUT[name]
     assert all(f"/api/v1/analyze/{name}" in described["paths"] for name in QUESTIONS)
     assert not any("functools" in str(path) or "new function" in str(path) for path in described["paths"].values())

@@ -100,7 +100,6 @@ def test_a_long_list_is_read_page_by_page(client: httpx.Client, path: str, name:
         ("rejects/list?after=3", "'3' is not a valid reject id"),
         ("rejects/list?limit=-1", "limit: -1 is out of range"),
         ("rejects/show", "id is missing"),
-        ("rejects/show?id=ad_impressions/0/1000000", "no reject at ad_impressions/0/1000000"),
         ("rejects/export?format=xml", "format: unknown format 'xml'"),
         ("anomalies?bucket=7m", "bucket: '7m' is not a valid bucket length"),
         ("catalogue/show?flights=true&creative=c", "creative does not apply to flights"),
@@ -113,6 +112,14 @@ def test_an_invalid_option_is_an_error(client: httpx.Client, path: str, detail: 
 
     assert response.status_code == 400
     assert response.json()["detail"].startswith(detail)
+
+
+def test_a_reject_that_does_not_exist_is_not_found(client: httpx.Client) -> None:
+    response = client.get("/api/v1/rejects/show?id=ad_impressions/0/1000000")
+
+    assert response.status_code == 404
+    assert response.json()["detail"] == "no reject at ad_impressions/0/1000000"
+    assert client.get("/rejects/show?id=ad_impressions/0/1000000").status_code == 404
 
 
 def test_every_table_of_a_page_has_its_csv(client: httpx.Client) -> None:

@@ -1,9 +1,13 @@
 """A partner's report is uploaded, and compared like the command line compares it."""
 
+import gzip
 import json
 import re
+import socket
 import subprocess
+import time
 import tomllib
+from contextlib import ExitStack
 from html import unescape
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser
 
+from advertisex.web.uploads import MOST_AT_ONCE
 from tests.warm import program
 
 _ROWS = "Date;Order;Impr.;Spend\n05.01.2026;camp-1;1.000;12,50\n06.01.2026;camp-2;7;0,10\nTotal;;1.007;\n"
@@ -146,3 +151,33 @@ def test_a_day_that_no_event_can_have_is_an_error(client: httpx.Client) -> None:
 
 def test_the_address_of_the_form_leads_to_its_page(client: httpx.Client) -> None:
     assert client.get("/upload").headers["location"] == "/reconcile"
+
+
+def test_a_report_may_not_unpack_to_more_rows_than_are_read(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("advertisex.web.reconcile.MOST_UPLOADED_ROWS", 100)
+    rows = _ROWS + 100 * "06.01.2026;camp-2;7;0,10\n"
+    report = client.put("/api/v1/uploads/many.csv.gz", content=gzip.compress(rows.encode())).json()["upload"]
+    response = client.get("/api/v1/reconcile", params=_OPTIONS | {"report": report})
+
+    assert response.status_code == 400
+    assert response.json()["detail"] == "the report has more than 100 rows"
+
+
+def test_few_files_are_received_at_the_same_time(client: httpx.Client) -> None:
+    head = (
+        b"PUT /api/v1/uploads/slow.csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    )
+    place = (client.base_url.host, client.base_url.port)
+    with ExitStack() as slow:
+        for _ in range(MOST_AT_ONCE):
+            connection = slow.enter_context(socket.create_connection(place, timeout=60))
+            connection.sendall(head)
+            assert connection.recv(100).startswith(b"HTTP/1.1 100 ")  # its body is awaited
+        response = client.put("/api/v1/uploads/more.csv", content=b"x")
+    assert (response.status_code, response.json()["detail"]) == (429, "more than 4 files are being uploaded")
+    assert response.headers["retry-after"]
+    deadline = time.monotonic() + 60
+    while client.put("/api/v1/uploads/more.csv", content=b"x").status_code != 201:
+        assert time.monotonic() < deadline

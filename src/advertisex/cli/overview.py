@@ -28,4 +28,4 @@ def overview(**given: Any) -> None:
 
 
 # typer reads the options from the signature
-overview.__signature__ = inspect.Signature(common_options())  # type: ignore[attr-defined]
+overview.__signature__ = inspect.Signature(common_options("overview"))  # type: ignore[attr-defined]

@@ -73,5 +73,5 @@ def _say(text: str) -> None:
 
 # typer reads the options from the signature
 reconcile.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-    [_REPORT, *typed(Terms), *typed(file_options), *common_options()]
+    [_REPORT, *typed(Terms), *typed(file_options), *common_options("reconcile")]
 )

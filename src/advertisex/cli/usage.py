@@ -74,5 +74,5 @@ def _what(error: Any) -> tuple[str, str]:
 def _option_of(error: Any) -> str:
     """The option or argument that an error is about, as it is written: without its short forms and its negation."""
     parameter = error.param
-    name = max(parameter.opts, key=len) if parameter.param_type_name == "option" else parameter.human_readable_name
-    return str(name)
+    is_option = parameter.param_type_name == "option"
+    return str(max(parameter.opts, key=len) if is_option else parameter.metavar or parameter.name.upper())

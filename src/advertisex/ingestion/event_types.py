@@ -18,6 +18,7 @@ from advertisex.feeds.words import FALSE, TRUE, is_missing
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.records import Record
 from advertisex.limits import Limit
+from advertisex.logs.contract import EventLog
 
 MOST_TYPES = Limit(1_000, "texts", of="the new conversion types that an ingest reports", beyond="not reported")
 _LONGEST = 200
@@ -103,6 +104,7 @@ class EventTypes:
 
     def __init__(self, feed: Feed, mapping: FieldMapping) -> None:
         self.seen: set[str] = set()
+        self._remembered = 0
         self._feed = feed
         self._field = next((f for f in feed.fields if f.kind == "event_type"), None)
         self._columns = () if self._field is None else _columns_of(self._field, feed, mapping)
@@ -130,6 +132,21 @@ class EventTypes:
             return (), remembered or b"[]"
         named = [one.text for one in meanings(sorted(self.seen - known), self._field, self._feed) if one.conversion]
         return tuple(named), msgspec.json.encode(sorted({*known, *named})[:MOST_TYPES])
+
+    def remember(self, log: EventLog) -> tuple[str, ...]:
+        """Return the conversion types that are new to the log since the last call, and remember them there.
+
+        Raises:
+            LogError: the log could not be read or written.
+        """
+        if len(self.seen) == self._remembered:
+            return ()
+        key = f"types/{self._feed.topic}"
+        new, known = self.new(log.state(key).get(key))
+        if new:
+            log.append(self._feed.topic, (), state={key: known})
+        self._remembered = len(self.seen)
+        return new
 
 
 def _columns_of(field: Field, feed: Feed, mapping: FieldMapping) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class Inspection:
     ) -> None:
         self.reports: dict[str, InputReport] = {}
         self.new_types: tuple[str, ...] = ()
-        self._types, self._remembered = EventTypes(feed, mapping), 0
+        self._types = EventTypes(feed, mapping)
         self._feed, self._mapping, self._on_first, self._aggregated = feed, mapping, on_first, aggregated
         self._reported: set[str] = set()
 
@@ -145,13 +145,7 @@ class Inspection:
         Raises:
             LogError: the log could not be read or written.
         """
-        if len(self._types.seen) == self._remembered:
-            return ()
-        key = f"types/{self._feed.topic}"
-        new, known = self._types.new(log.state(key).get(key))
-        if new:
-            log.append(self._feed.topic, (), state={key: known})
-        self._remembered = len(self._types.seen)
+        new = self._types.remember(log)
         self.new_types += new
         return new
 

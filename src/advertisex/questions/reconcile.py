@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from advertisex.analysis.arguments import MOST_LISTED
 from advertisex.analysis.listing import LISTED
-from advertisex.analysis.reconciliation.partner_report import PartnerReport, read_report
+from advertisex.analysis.reconciliation.partner_report import MOST_REPORT_ROWS, PartnerReport, read_report
 from advertisex.analysis.reconciliation.reconcile import reconcile
 from advertisex.errors import ConfigurationError
 from advertisex.ingestion.configured import reading_options
@@ -46,22 +46,24 @@ class Terms:
     ] = LISTED
 
 
-def report_of(source: str | Path, terms: Terms, options: IngestOptions, settings: Settings) -> PartnerReport:
-    """Read a partner's report: as the settings of the partner say, or as the options do.
+def report_of(
+    source: str | Path, terms: Terms, options: IngestOptions, settings: Settings, *, most_rows: int = MOST_REPORT_ROWS
+) -> PartnerReport:
+    """Read a partner's report of at most so many rows: as the settings of the partner say, or as the options do.
 
     Raises:
         ConfigurationError: an option is invalid, the partner is unknown, or there are options beside it.
         SourceError: the report cannot be read.
     """
     if terms.partner is None:
-        return read_report(source, options)
+        return read_report(source, options, most_rows=most_rows)
     if given := given_options(options):
         raise ConfigurationError(
             f"{given[0]} cannot be combined with --partner", hint="set it in the settings of the partner"
         )
     number = _number_of(terms.partner, settings)
     try:
-        return read_report(source, replace(reading_options(settings.partners[number]), name=""))
+        return read_report(source, replace(reading_options(settings.partners[number]), name=""), most_rows=most_rows)
     except ConfigurationError as error:
         if error.where != "--map":
             raise

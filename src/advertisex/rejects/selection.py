@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from advertisex.errors import ConfigurationError
+from advertisex.errors import ConfigurationError, RejectMissing
 from advertisex.feeds import Feed, default_feeds
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.ingestion.numbers import NumberStyle
@@ -125,11 +125,11 @@ def check_found(query: RejectQuery, found: Iterable[Position]) -> None:
     """Check that every position of a query has a reject.
 
     Raises:
-        ConfigurationError: a position has no reject.
+        RejectMissing: a position has no reject.
     """
     if unknown := sorted(set(query.positions or ()) - set(found)):
         others = f" or at {len(unknown) - 1:,} more of these positions" if len(unknown) > 1 else ""
-        raise ConfigurationError(
+        raise RejectMissing(
             f"no reject at {unknown[0]}{others}", hint="`advertisex rejects list` lists their positions"
         )
 

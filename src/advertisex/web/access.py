@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from advertisex.settings.web import Role
 from advertisex.web.forms import form_of, is_form, is_ours, read_form
 from advertisex.web.problems import problem
-from advertisex.web.roles import COLLECTOR, SAFE, is_api, needed
+from advertisex.web.roles import COLLECTOR, SAFE, is_api, is_upload, needed
+from advertisex.web.uploads import MOST_AT_ONCE
 from advertisex.web.visitors import Visitor, Visitors, WrongToken, visitor_of
 
 _MAKE_ONE = "send a token of `advertisex token` in the header Authorization: Bearer …"
@@ -44,6 +45,7 @@ class Access:
 
     def __init__(self, app: ASGIApp, visitors: Visitors, page: DenialPage, public: Collection[str] = ()) -> None:
         self._app, self._visitors, self._page, self._public = app, visitors, page, public
+        self._uploads = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request if its sender may make it."""
@@ -52,6 +54,20 @@ class Access:
             return
         request = Request(scope)
         response = self._objection(request)
+        if response is not None or request.method in SAFE or not is_upload(scope["path"]):
+            await self._handle(request, response, receive, send)
+            return
+        if self._uploads >= MOST_AT_ONCE:
+            response = self._denied(request, _too_many_uploads())
+        self._uploads += 1
+        try:
+            await self._handle(request, response, receive, send)
+        finally:
+            self._uploads -= 1
+
+    async def _handle(self, request: Request, response: Response | None, receive: Receive, send: Send) -> None:
+        """Send the response of a request that is not handled; handle another one, once its form has been read."""
+        scope = request.scope
         if response is None and _has_form(request):
             try:
                 receive = await read_form(scope, receive)
@@ -110,6 +126,11 @@ def denial_of(wrong: WrongToken) -> Denial:
         return Denial(HTTPStatus.UNAUTHORIZED, "the token is wrong", "make one with `advertisex token`")
     hint = f"try again in {wrong.wait} s, or from another address"
     return Denial(HTTPStatus.TOO_MANY_REQUESTS, "too many wrong tokens", hint, (("Retry-After", str(wrong.wait)),))
+
+
+def _too_many_uploads() -> Denial:
+    what = f"more than {MOST_AT_ONCE} files are being uploaded"
+    return Denial(HTTPStatus.TOO_MANY_REQUESTS, what, "try again in a moment", (("Retry-After", "5"),))
 
 
 def _lacks(visitor: Visitor, role: Role) -> Denial:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from advertisex.analysis.answer import Answer
 from advertisex.questions.asking import Inquiry, Question
-from advertisex.questions.definitions import QUESTIONS
+from advertisex.questions.definitions import QUESTIONS, WITHOUT
 from advertisex.questions.option import Parameter, parameters_of
 from advertisex.questions.selection import Selection
 from advertisex.settings.analysis import AnalysisSettings
@@ -43,7 +43,8 @@ class Asked:
     @property
     def parameters(self) -> tuple[Parameter, ...]:
         """Its options: its own, then those that all questions have."""
-        return self.own + _SELECTION
+        without = WITHOUT.get(self.name, ())
+        return self.own + tuple(one for one in _SELECTION if one.public_name not in without)
 
     def answer(self, site: Site, query: Iterable[tuple[str, str]]) -> Answer:
         """Answer it with the options of a query string.

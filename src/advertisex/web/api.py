@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import polars as pl
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
 
 from advertisex.errors import ConfigurationError
 from advertisex.inspection.filters import ExportOptions, ListOptions, ShowOptions
@@ -123,6 +124,12 @@ async def _upload(site: Site, request: Request, name: str) -> Response:
     except TooLarge:
         what, hint = f"the file has more than {LARGEST_UPLOAD:,} bytes", "split it, by month for example"
         return problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, what, hint=hint)
+    except ClientDisconnect:
+        return problem(HTTPStatus.BAD_REQUEST, "the file ends early")
+    except TimeoutError:
+        response = problem(HTTPStatus.REQUEST_TIMEOUT, "the file did not arrive in time", hint="send it compressed")
+        response.headers["Connection"] = "close"  # the rest of it would be waited for
+        return response
     return Response(json_text({"upload": found}), HTTPStatus.CREATED, media_type=JSON)
 
 

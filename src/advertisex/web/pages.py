@@ -10,7 +10,6 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.datastructures import UploadFile
 
 from advertisex.errors import AdvertiseXError, ConfigurationError
-from advertisex.questions.definitions import WITHOUT
 from advertisex.questions.option import parameters_of
 from advertisex.questions.selection import Selection
 from advertisex.reporting import plotly_script
@@ -86,8 +85,7 @@ def _file_text(name: str) -> str:
 
 def _question(site: Site, asked: Asked, request: Request) -> Response:
     given, name = given_in(request), asked.name
-    offered = [one for one in asked.parameters if one.public_name not in WITHOUT.get(name, ())]
-    form = {"form": question_form(offered, given, _FILTERS)}
+    form = {"form": question_form(asked.parameters, given, _FILTERS)}
     try:
         order = Order.of(request)
         answer, is_before = asked.soon(site, given) if asked.name == OVERVIEW else (asked.answer(site, given), False)

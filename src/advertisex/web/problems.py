@@ -12,6 +12,7 @@ from advertisex.errors import (
     AdvertiseXError,
     AnalysisError,
     ConfigurationError,
+    RejectMissing,
     SourceError,
     StoreBusy,
     StoreInterrupted,
@@ -26,6 +27,7 @@ _LOG = structlog.get_logger(__name__)
 
 _STATUS: dict[type[AdvertiseXError], HTTPStatus] = {
     ConfigurationError: HTTPStatus.BAD_REQUEST,
+    RejectMissing: HTTPStatus.NOT_FOUND,
     SourceError: HTTPStatus.BAD_REQUEST,
     AnalysisError: HTTPStatus.NOT_FOUND,
     StoreMissing: HTTPStatus.NOT_FOUND,

@@ -6,12 +6,16 @@ from dataclasses import replace
 from typing import Annotated, Any
 
 from advertisex.errors import SourceError
+from advertisex.limits import Limit
 from advertisex.questions.option import Option, parameters_of
 from advertisex.questions.reading import file_options
 from advertisex.questions.reconcile import Terms, reconciliation, report_of, settings_to_keep
 from advertisex.web.kept import Bound
 from advertisex.web.query import options_from
 from advertisex.web.site import Site, ends_of, log_of
+
+#: Whatever an archive unpacks to: two questions are answered at a time, and the others wait.
+MOST_UPLOADED_ROWS = Limit(1_000_000, "rows", of="an uploaded report", beyond="an error of the report")
 
 SUMMARY = "Compare a partner's report with our numbers by campaign and day, and explain the gaps."
 
@@ -53,7 +57,7 @@ def bound(site: Site, own: dict[str, Any]) -> Iterator[Bound]:
     report, terms, options = _grouped(own)
     path = site.uploads.path_of(report)
     try:
-        found = replace(report_of(path, terms, options, site.settings), name=path.name)
+        found = replace(report_of(path, terms, options, site.settings, most_rows=MOST_UPLOADED_ROWS), name=path.name)
     except SourceError as error:  # says nothing of where the server keeps the file
         raise SourceError(error.what, where=error.where.removeprefix(f"{path.parent}/"), hint=error.hint) from error
     with log_of(site) as log:

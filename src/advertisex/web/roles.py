@@ -36,8 +36,12 @@ def needed(method: str, path: str) -> Role | None:
         return None
     if path.startswith(COLLECTOR):
         return None if method == "OPTIONS" else "ingest"  # what a browser asks before it sends has no token
-    is_upload = path == UPLOAD or path.startswith(_UPLOADS)
-    return "viewer" if method in SAFE or is_upload else "operator"
+    return "viewer" if method in SAFE or is_upload(path) else "operator"
+
+
+def is_upload(path: str) -> bool:
+    """Whether files are sent to a path."""
+    return path == UPLOAD or path.startswith(_UPLOADS)
 
 
 def is_api(path: str) -> bool:

@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 
+from anyio import fail_after
 from anyio.to_thread import run_sync
 
 from advertisex.errors import ConfigurationError
@@ -16,6 +17,13 @@ from advertisex.limits import Limit
 LARGEST_UPLOAD = Limit(67_108_864, "bytes", of="an uploaded file", beyond="an error of the request")
 
 MOST_UPLOADS = Limit(16, "files", of="the uploads that are kept", beyond="the oldest ones are removed")
+
+MOST_AT_ONCE = Limit(
+    4, "files", of="the uploads that are received at the same time", beyond="answered with status 429 and `Retry-After`"
+)
+
+#: Seconds in which an upload must arrive: it has one of few places.
+_SECONDS = 120.0
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - naive UTC, like all times here
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -51,14 +59,16 @@ class Uploads:
 
         Raises:
             TooLarge: it is too large.
+            TimeoutError: it does not arrive in time.
         """
         name = _UNUSUAL.sub("_", Path(name.replace("\\", "/")).name)[-_LONGEST_NAME:].lstrip(". ") or "upload"
         content, digest = bytearray(), sha256(f"{name}\n{modified}\n".encode())
-        async for part in body:
-            content += part
-            digest.update(part)
-            if len(content) > LARGEST_UPLOAD:
-                raise TooLarge
+        with fail_after(_SECONDS):
+            async for part in body:
+                content += part
+                digest.update(part)
+                if len(content) > LARGEST_UPLOAD:
+                    raise TooLarge
         found = digest.hexdigest()[:32]
         await run_sync(self._write, found, name, bytes(content), modified)
         return found

@@ -145,5 +145,10 @@ def role_of(scope: Scope) -> str:
 
 
 def _cookie(connection: HTTPConnection) -> str:
-    """The name of the cookie. With this prefix, browsers take it from this host and over TLS only."""
-    return "__Host-advertisex" if connection.scope["scheme"] == "https" else "advertisex"
+    """The name of the cookie, with our port: browsers send a cookie to all ports of a host.
+
+    With the prefix, they take it from this host and over TLS only.
+    """
+    _, port = connection.scope.get("server") or ("", None)
+    name = f"advertisex-{port or 0}"
+    return f"__Host-{name}" if connection.scope["scheme"] == "https" else name

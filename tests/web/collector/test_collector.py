@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from advertisex.settings.web import WebSettings
 from advertisex.web.collector.room import MOST_WAITING
@@ -116,3 +117,13 @@ def test_it_is_described(place: Place) -> None:
 
     assert [one for one in paths if one.startswith("/v1/")] == ["/v1/events/{feed}", "/v1/pixel.gif", "/v1/burl"]
     assert JSON in paths["/v1/events/{feed}"]["post"]["requestBody"]["content"]
+
+
+def test_new_conversion_types_are_reported_once(place: Place) -> None:
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert place.post("clicks", message("clicks", conversion_type="just-invented")).status_code == 202
+            assert place.post("clicks", message("clicks", conversion_type="click")).status_code == 202
+    assert [(one["feed"], one["types"]) for one in logs if one["event"] == "new conversion types"] == [
+        ("clicks", ("just-invented",))
+    ]

@@ -68,7 +68,11 @@ class PartnerReport:
 
 
 def read_report(
-    source: str | Path, options: IngestOptions = IngestOptions(), *, stdin: BinaryIO | None = None
+    source: str | Path,
+    options: IngestOptions = IngestOptions(),
+    *,
+    stdin: BinaryIO | None = None,
+    most_rows: int = MOST_REPORT_ROWS,
 ) -> PartnerReport:
     """Read a partner's report.
 
@@ -80,6 +84,7 @@ def read_report(
         options: how it is read, as for `ingest`; the fields of the mapping are day, campaign_id, impressions, clicks,
             conversions, cost, revenue and currency.
         stdin: what to read for `-`, in place of the standard input of the process.
+        most_rows: how many rows it may have.
 
     Raises:
         SourceError: it cannot be read completely, a row of it cannot, or it has no day, campaign or number.
@@ -99,9 +104,9 @@ def read_report(
             parts.append(_rows(encoder.messages(chunk.records), chunk.lines, one.name, read, left_out))
             empty.update({name: parts[-1][name].null_count() for name in (*COUNTS, *MONEY)})
             read += len(chunk.records)
-            if read > MOST_REPORT_ROWS:
+            if read > most_rows:
                 raise SourceError(
-                    f"the report has more than {MOST_REPORT_ROWS:,} rows", where=one.name,
+                    f"the report has more than {most_rows:,} rows", where=one.name,
                     hint="reconcile a part of it, such as one month",
                 )  # fmt: skip
     report = inspection.reports[one.name]

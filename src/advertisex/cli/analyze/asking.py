@@ -20,6 +20,7 @@ from advertisex.cli.typed import FILTERS, typed
 from advertisex.extras import extra
 from advertisex.processing.clock_check import warn_of_clock
 from advertisex.questions.asking import Inquiry, Question
+from advertisex.questions.definitions import WITHOUT
 from advertisex.questions.option import named
 from advertisex.questions.selection import Selection
 from advertisex.reporting.answer_file import file_target
@@ -49,10 +50,12 @@ class Asked:
     show: Callable[[Answer], None]
 
 
-def common_options() -> list[inspect.Parameter]:
-    """The options that the commands of all questions have, as typer reads them."""
+def common_options(name: str) -> list[inspect.Parameter]:
+    """The options that the commands of all questions have, as typer reads them, but for those that this one rejects."""
+    without = WITHOUT.get(name, ())
+    selected = [one for one in typed(Selection, FILTERS) if one.name not in without]
     printed = inspect.signature(Printed, eval_str=True).parameters.values()
-    return [*typed(Selection, FILTERS), *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in printed)]
+    return [*selected, *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in printed)]
 
 
 def parts_of(options: Mapping[str, Any]) -> tuple[Selection, Printed]:
@@ -61,7 +64,7 @@ def parts_of(options: Mapping[str, Any]) -> tuple[Selection, Printed]:
     Raises:
         ConfigurationError: the options contradict each other.
     """
-    selected = {name: options[name] for name in inspect.signature(Selection).parameters}
+    selected = {name: options[name] for name in inspect.signature(Selection).parameters if name in options}
     printed = Printed(**{name: value for name, value in options.items() if name not in selected})
     printed.check()
     return Selection(**selected), printed
@@ -91,7 +94,8 @@ def parser(
         return then(Asked(question(**own_options), named(question, own_options), selection, printed, show))
 
     ask.__name__, ask.__doc__ = question.__name__, question.__doc__
-    ask.__signature__ = inspect.Signature([*own, *common_options()])  # type: ignore[attr-defined] # typer reads it
+    options = [*own, *common_options(question.__name__)]
+    ask.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined] # typer reads it
     return ask
 
 

@@ -3,11 +3,13 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
+import structlog
 from fastapi import Request
 
-from advertisex.errors import ConfigurationError
+from advertisex.errors import ConfigurationError, LogError
 from advertisex.feeds import Feed
 from advertisex.ingestion.encode import Encoder
+from advertisex.ingestion.event_types import EventTypes
 from advertisex.ingestion.formats import Format
 from advertisex.ingestion.mapping import FieldMapping
 from advertisex.logs.contract import EventLog
@@ -21,6 +23,8 @@ from advertisex.web.collector.messages import Messages, format_of, messages_in
 from advertisex.web.collector.pixel import record_of
 from advertisex.web.collector.room import Room
 from advertisex.web.collector.sharing import PREFIX
+
+_LOG = structlog.get_logger(__name__)
 
 #: The feed of pixels and billing notices.
 _IMPRESSIONS = "impressions"
@@ -50,7 +54,12 @@ class Collector:
         self._user_agent = _user_agent_names(self._impressions, settings)
         renamed = {} if self._impressions.field_named(_PRICE) else {_PRICE: "clearing_price"}
         self._encoder = Encoder(self._impressions, FieldMapping(rename=renamed))
-        self._batcher, self._room = Batcher(log), Room()
+        self._log, self._batcher, self._room = log, Batcher(log), Room()
+        self._types = {
+            name: EventTypes(feed, FieldMapping())
+            for name, feed in self.feeds.items()
+            if any(field.kind == "event_type" for field in feed.fields)
+        }
         self._readers = ThreadPoolExecutor(1, thread_name_prefix="collector-reader")
 
     async def close(self) -> None:
@@ -80,7 +89,10 @@ class Collector:
             hold(sum(map(len, read.messages)) + _MESSAGE_COST * len(read.messages))
             lines = read.lines if len(read.lines) == len(read.messages) else ()
             origin = Origin(f"POST {PREFIX}/events/{feed.name}", len(read.messages), lines)
-            return await self._batcher.append(feed.topic, read.messages, origin), read.warnings
+            positions = await self._batcher.append(feed.topic, read.messages, origin)
+            if feed_name in self._types:
+                await asyncio.get_running_loop().run_in_executor(self._readers, self._note_types, feed, read.messages)
+            return positions, read.warnings
 
     async def take_query(self, request: Request, source: str) -> None:
         """Append the impression of a query string.
@@ -99,6 +111,18 @@ class Collector:
         with self._room.held() as hold:
             hold(len(message) + _MESSAGE_COST)
             await self._batcher.append(self._impressions.topic, [message], Origin(source, 1))
+
+    def _note_types(self, feed: Feed, messages: list[bytes]) -> None:
+        """Log the conversion types that are new to the log, as `ingest` reports them."""
+        types = self._types[feed.name]
+        types.see(messages)
+        try:
+            new = types.remember(self._log)
+        except LogError as error:  # the events are durable; the next request tries again
+            _LOG.warning("could not check for new conversion types", feed=feed.name, error=str(error))
+            return
+        if new:
+            _LOG.warning("new conversion types", feed=feed.name, types=new)
 
     def _read(self, body: bytes, encodings: str, feed: Feed, format_: Format) -> Messages:
         arrival = ArrivalTime(feed) if self._arrival_time else None
