@@ -79,7 +79,7 @@ _LIMITED = {
     "Catalogue": r"catalogue|cli\.catalogue",
     "Answers, tables and pages": r"analysis|cli|inspection|reporting",
     "Monitoring and settings": r"monitoring|settings",
-    "The HTTP server": r"web",
+    "The HTTP server and its clients": r"web|connection",
 }
 _WEBSITES = (
     "https://news.example.com/front?id=1",

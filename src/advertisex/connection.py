@@ -22,6 +22,7 @@ from advertisex.errors import (
     error_named,
 )
 from advertisex.ingestion.api.failures import unavailable
+from advertisex.limits import Limit
 from advertisex.masking import masked, remember
 from advertisex.reasons import reason_of
 from advertisex.reporting.cells import visible
@@ -47,6 +48,9 @@ _RAISED: dict[int, type[AdvertiseXError]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: StoreUnavailable,
     HTTPStatus.GATEWAY_TIMEOUT: StoreUnavailable,
 }
+LARGEST_RESPONSE = Limit(1_073_741_824, "bytes", of="a response to `--server` or the client", beyond="an error")
+
+_FORM = "use http://HOST:PORT"
 _USE_PRINTED = "use the address that `advertisex serve` printed"
 
 #: What a header can carry.
@@ -90,13 +94,14 @@ class Connection:
     def text(self, path: str, options: Mapping[str, Any]) -> str:
         """Return a response as text."""
         with self._response("GET", path, params=query_of(options)) as response:
-            response.read()
-            return response.text
+            try:
+                return _content(response).decode()
+            except UnicodeDecodeError:
+                raise _strange(response) from None
 
     def document(self, path: str, options: Mapping[str, Any]) -> Document:
         """Return a document of the API."""
         with self._response("GET", path, params=query_of(options)) as response:
-            response.read()
             return _document(response)
 
     def packed(self, path: str, options: Mapping[str, Any], kind: type[T], *, method: str = "GET") -> T:
@@ -110,11 +115,10 @@ class Connection:
         """
         sent: dict[str, Any] = {"params": query_of(options)} if method == "GET" else {"json": _given(options)}
         with self._response(method, path, headers={"Accept": PACKED}, **sent) as response:
-            response.read()
             if response.headers.get("content-type") != PACKED:
                 raise _strange(response)
             try:
-                return unpack(response.content, kind)
+                return unpack(_content(response), kind)
             except Unreadable as error:
                 hint = "try again; the server may also have another build of this version"
                 raise ConfigurationError("the response is damaged", where=str(response.url), hint=hint) from error
@@ -154,7 +158,6 @@ class Connection:
                 modified = datetime.fromtimestamp(file.stat().st_mtime, UTC)
                 path, query = f"uploads/{quote(file.name, safe='')}", query_of({"modified": modified})
                 with self._response("PUT", path, params=query, content=content) as response:
-                    response.read()
                     return str(_document(response)["upload"])
         except OSError as error:
             raise SourceError(f"the file cannot be read: {reason_of(error)}", where=str(file)) from error
@@ -165,9 +168,10 @@ class Connection:
         try:
             with self._http.stream(method, path, **request) as response:
                 if not response.is_success:
-                    response.read()
                     raise self._error(response)
                 yield response
+        except UnicodeError as error:  # of a host such as `http://a..b`
+            raise ConfigurationError(f"{masked(self.url)!r} is not the address of a server", hint=_FORM) from error
         except httpx.HTTPError as error:
             hint = "check the address, and that `advertisex serve` runs"
             if method == "POST" and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
@@ -203,11 +207,9 @@ def _address(url: str, *, with_token: bool) -> httpx.URL:
     except httpx.InvalidURL:
         address = httpx.URL()
     if address.scheme not in ("http", "https") or not address.host or address.query or address.fragment:
-        raise ConfigurationError(f"{masked(url)!r} is not the address of a server", hint="use http://HOST:PORT")
+        raise ConfigurationError(f"{masked(url)!r} is not the address of a server", hint=_FORM)
     if address.userinfo:
-        raise ConfigurationError(
-            f"{masked(url)}: the address of a server has no user and no password", hint="use http://HOST:PORT"
-        )
+        raise ConfigurationError(f"{masked(url)}: the address of a server has no user and no password", hint=_FORM)
     if with_token and address.scheme == "http" and not is_loopback(address.host):
         raise ConfigurationError(
             "the token would be sent unencrypted", where=url, hint="use https://, or an SSH tunnel to 127.0.0.1"
@@ -215,10 +217,20 @@ def _address(url: str, *, with_token: bool) -> httpx.URL:
     return address
 
 
+def _content(response: httpx.Response) -> bytes:
+    """Read a response, up to a bound: its server may be somebody else's."""
+    content = bytearray()
+    for part in response.iter_bytes():
+        content += part
+        if len(content) > LARGEST_RESPONSE:
+            raise _strange(response)
+    return bytes(content)
+
+
 def _document(response: httpx.Response) -> Document:
     try:
-        document = _decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        document = _decode(_content(response))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise _strange(response)

@@ -142,7 +142,7 @@ def test_the_delay_is_that_of_the_last_hour(stored: Stored) -> None:
         (done - at) // timedelta(microseconds=1) for at, done in rows.iter_rows() if at.minute != 59 or at.hour == 9
     ]
 
-    assert overview_of(store).facts["delay_seconds"] == percentile(late, 95) / 1e6
+    assert overview_of(store).facts["delay_seconds"] == Decimal(percentile(late, 95)).scaleb(-6)
     assert overview_of(store, Scope(until=datetime(2026, 1, 5, 12))).facts["delay_seconds"] is None
 
 

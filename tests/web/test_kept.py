@@ -43,6 +43,8 @@ def test_an_answer_is_kept_until_the_store_changes(copied: tuple[Site, Callable[
 
     assert question.answer(site, [("by", "campaign_id")]) is first
     assert question.answer(site, [("by", "website")]) is not first
+    models = [[("model", name) for name in order] for order in (("linear", "last"), ("last", "linear"))]
+    assert len({tuple(ASKED["attribution"].answer(site, query).parameters["models"]) for query in models}) == 2
     assert ASKED["funnel"].answer(site, [("by", "campaign_id")]).question == "funnel"
     with writable() as store:
         store.import_catalogue(store.catalogue().head(1))
@@ -95,7 +97,7 @@ def test_what_is_asked_at_the_same_time_is_computed_once(answer: Answer) -> None
 def test_the_answer_before_is_shown_while_a_slow_one_is_computed(
     answer: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept, "_SLOW", 0.0)
+    monkeypatch.setattr(kept, "_SLOW_SECONDS", 0.0)
     answers, go_on, old = Kept(), Event(), replace(answer, question="old")
     assert answers.soon("q", lambda: answers.answer("q", State(1), lambda: old)) == (old, False)
 
@@ -109,8 +111,29 @@ def test_the_answer_before_is_shown_while_a_slow_one_is_computed(
     assert answers.answer("q", State(2), slow) is answer
     assert answers.soon("q", lambda: answers.answer("q", State(2), slow))[0] is answer
 
+    answers.close()
     monkeypatch.setattr(kept, "_BEHIND_SECONDS", 0.0)
     assert answers.soon("q", lambda: answers.answer("q", State(3), lambda: old)) == (old, False)
+
+
+def test_after_an_error_the_previous_answer_is_not_shown_again(answer: Answer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept, "_SLOW_SECONDS", 0.0)
+    answers = Kept()
+    assert answers.soon("q", lambda: answer) == (answer, False)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            answers.soon("q", lambda: 1 / 0)  # type: ignore[arg-type, return-value]
+
+
+def test_an_answer_about_an_earlier_store_is_not_kept(answer: Answer) -> None:
+    answers = Kept()
+
+    def slow() -> Answer:
+        answers.answer("b", State(2), lambda: answer)
+        return replace(answer)
+
+    answers.answer("a", State(1), slow)
+    assert answers.answer("b", State(2), lambda: replace(answer)) is answer
 
 
 def test_what_the_store_was_is_forgotten_when_it_moves_on(answer: Answer) -> None:

@@ -109,20 +109,25 @@ def opened_log(settings: Settings, *, create: bool = True) -> EventLog:
         raise
 
 
-def opened_store(settings: Settings, *, read_only: bool = False) -> EventStore:
-    """Open the configured event store; to read it while another process has it open, through that process."""
+def opened_store(settings: Settings, *, read_only: bool = False, wait: float = _MOMENT) -> EventStore:
+    """Open the configured event store; to read it while another process has it open, through that process.
+
+    Args:
+        settings: the settings.
+        read_only: whether it is only read.
+        wait: seconds to wait for a process that has it open for a moment, as the dashboard has for each request.
+    """
     _check_kept(settings.store_url, "--store")
     try:
-        return _opened_soon(settings, read_only=read_only)
+        return _opened_within(wait, settings, read_only=read_only)
     except StoreBusy as busy:
         if not read_only:
             raise
         return use_through_its_process(settings, busy)
 
 
-def _opened_soon(settings: Settings, *, read_only: bool) -> EventStore:
-    """Open the store; wait for a process that has it open for a moment, as the dashboard has for each request."""
-    until = monotonic() + _MOMENT
+def _opened_within(seconds: float, settings: Settings, *, read_only: bool) -> EventStore:
+    until = monotonic() + seconds
     while True:
         try:
             return open_store(

@@ -32,7 +32,7 @@ def serve(
     """Serve the dashboard and the HTTP API, until interrupted."""
     settings = settings_of(config, data=data, log=log, store=store)
     opening = (
-        partial(opened_store, settings, read_only=True),
+        partial(opened_store, settings, read_only=True, wait=0.0),  # a browser asks again
         partial(store_for_changes, settings),
         partial(opened_log, settings, create=False),
     )

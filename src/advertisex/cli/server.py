@@ -55,7 +55,7 @@ class Server:
             with progress("waiting for the server", None):
                 return self._connection.packed(path, options, kind, method="POST")
         except KeyboardInterrupt:
-            raise StoreInterrupted("the response was not awaited", hint=UNKNOWN_RESULT) from None
+            raise StoreInterrupted("interrupted before the server responded", hint=UNKNOWN_RESULT) from None
 
     def download(
         self, path: str, options: Mapping[str, Any], to: BinaryIO, kind: str, numbers: Sequence[str] = ()

@@ -80,7 +80,7 @@ def format_named(name: str, value: Any) -> str:
     """Format a named value: a ratio as a percentage, seconds as a duration."""
     if isinstance(value, float) and is_ratio(name):
         return percent(value)
-    if isinstance(value, float) and name in _MEASURED:
+    if isinstance(value, Decimal) and name in _MEASURED:
         return format_delay(value)
     if isinstance(value, int | float) and name.endswith(_SECONDS):
         return duration_text(timedelta(seconds=value))

@@ -76,7 +76,7 @@ class Asked:
         return f"/api/v1/{self.path}/tables/{table}.csv?{urlencode(query)}"
 
     def _asked(self, query: Sequence[tuple[str, str]]) -> Hashable:
-        return (self.name, *sorted(query))
+        return (self.name, *sorted(query, key=lambda pair: pair[0]))  # the order of a repeated option matters
 
 
 def _of_store(name: str, question: Callable[..., Question]) -> Asked:

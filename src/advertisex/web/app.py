@@ -6,7 +6,8 @@ from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 
-from anyio.to_thread import current_default_thread_limiter
+from anyio import CapacityLimiter
+from anyio.to_thread import current_default_thread_limiter, run_sync
 from fastapi import FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
 from prometheus_client import CollectorRegistry
@@ -30,6 +31,8 @@ from advertisex.web.visitors import Visitors
 
 #: Requests that are handled at the same time; those that compute an answer have a lower bound, see `Kept`.
 _AT_ONCE = 8
+#: Probes that are answered at the same time, beside them: they must not wait for questions.
+_PROBES = 2
 
 
 def app_of(
@@ -75,8 +78,13 @@ def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> F
         """The server responds."""
         return PlainTextResponse("ok\n")
 
-    def readyz() -> Response:
+    probes = CapacityLimiter(_PROBES)
+
+    async def readyz() -> Response:
         """The store can be read."""
+        return await run_sync(store_is_readable, limiter=probes)
+
+    def store_is_readable() -> Response:
         try:
             with site.store() as store:
                 store.settled()
@@ -84,9 +92,9 @@ def routed_app(site: Site, visitors: Visitors, registry: CollectorRegistry) -> F
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, error.what, where=error.where, hint=error.hint)
         return PlainTextResponse("ok\n")
 
-    def metrics(request: Request) -> Response:
+    async def metrics(request: Request) -> Response:
         """The metrics of the server and of its store, for Prometheus."""
-        return exposed(registry, request)
+        return await run_sync(exposed, registry, request, limiter=probes)
 
     add_store(registry, site)
     for one in (healthz, readyz, metrics):

@@ -143,7 +143,7 @@ def add_routes(site: Site, router: APIRouter) -> None:
         "Send rejects to the log again, repaired or unchanged.",
         "What `advertisex rejects replay --json` prints",
     )
-    resolve_text = "Mark rejects as dealt with.", "What `advertisex rejects resolve --json` prints"
+    resolve_text = "Mark rejects as resolved.", "What `advertisex rejects resolve --json` prints"
     _add(router, "rejects/replay", partial(_replay, site), _parameters(_REPLAY), replay_text)
     _add(router, "rejects/resolve", partial(_resolve, site), _parameters(_RESOLVE), resolve_text)
 

@@ -1,8 +1,8 @@
 """Keeps answers, so that a page that is sorted, downloaded or looked at again does not compute them again.
 
-An answer is kept as long as nothing that it depends on has changed; when the store moves on, or a user is erased, all
-answers about what it was are forgotten. Only the first page may show the one before, for as long as the next one is
-computed.
+An answer is kept as long as nothing that it depends on has changed. As soon as a question finds that the store has
+moved on, or that a user was erased, all answers about what it was are forgotten. Only the first page may show the
+previous answer, while the next one is computed.
 """
 
 import time
@@ -22,14 +22,21 @@ from advertisex.stores.contract import ERASURES, RESOLUTIONS, EventStore
 #: Answers that are computed at the same time; each may take a gigabyte.
 _AT_ONCE = 2
 
-MOST_KEPT = Limit(32, "answers", of="the dashboard, kept until the store moves on", beyond="computed again")
+MOST_KEPT = Limit(
+    32,
+    "answers",
+    of="the dashboard, kept until the store moves on, and as many of its first page",
+    beyond="computed again",
+)
 
 MOST_KEPT_ROWS = Limit(20_000, "rows", of="a kept answer", beyond="computed whenever it is asked for")
 
-#: An answer that takes at least so long may be shown while the next one is computed, at most so many seconds later.
-_SLOW, _BEHIND_SECONDS = 0.5, 600.0
-#: Seconds to wait until it is known whether the answer before is still the right one.
+#: An answer that took so many seconds may be shown while the next one is computed, until it is so many seconds old.
+_SLOW_SECONDS, _BEHIND_SECONDS = 0.5, 600.0
+#: Seconds to wait until it is known whether the previous answer is still the right one.
 _CHECK_SECONDS = 2.0
+#: Seconds to wait for an answer at the end.
+_CLOSE_SECONDS = 10.0
 _LOCKS = 64
 
 
@@ -57,95 +64,6 @@ class State(NamedTuple):
     beside: Hashable = None
 
 
-class Kept:
-    """Answers by what was asked, the ones that were used last. Threads may share it."""
-
-    def __init__(self) -> None:
-        self._known: OrderedDict[Hashable, tuple[State, Answer]] = OrderedDict()
-        self._asking = [Lock() for _ in range(_LOCKS)]
-        self._shown: OrderedDict[Hashable, _Shown] = OrderedDict()
-        self._refreshing: dict[Hashable, _Refresh] = {}
-        self._lock = Lock()
-        self._room = BoundedSemaphore(_AT_ONCE)
-
-    def answer(self, asked: Hashable, state: State, compute: Callable[[], Answer]) -> Answer:
-        """Return the kept answer, or compute it; several threads that ask the same wait for one of them.
-
-        Args:
-            asked: the question and its options.
-            state: what the answer depends on, read before it is computed.
-            compute: computes it.
-        """
-        with self._asking[hash(asked) % _LOCKS]:
-            with self._lock:
-                known_state, answer = self._known.get(asked, (None, None))
-                if answer is not None and known_state == state:
-                    self._known.move_to_end(asked)
-                    return answer
-                if (refresh := self._refreshing.get(asked)) is not None:
-                    refresh.known.set()
-            with self._room:
-                answer = compute()
-            self._keep(asked, state, answer)
-        return answer
-
-    def soon(self, asked: Hashable, answer: Callable[[], Answer]) -> tuple[Answer, bool]:
-        """Return an answer without waiting long, and whether it is the one before, while the next is computed.
-
-        Args:
-            asked: the question and its options.
-            answer: answers it, with `Kept.answer`.
-        """
-        with self._lock:
-            shown = self._shown.get(asked)
-        if shown is None or shown.seconds < _SLOW or time.monotonic() - shown.at > _BEHIND_SECONDS:
-            return self._answered(asked, answer), False
-        refresh = self._refreshed(asked, answer)
-        refresh.known.wait(_CHECK_SECONDS)
-        return (refresh.future.result(), False) if refresh.future.done() else (shown.answer, True)
-
-    def _keep(self, asked: Hashable, state: State, answer: Answer) -> None:
-        with self._lock:
-            for other in [other for other, (known, _) in self._known.items() if known.store != state.store]:
-                del self._known[other]
-            if sum(table.rows.height for table in answer.tables) <= MOST_KEPT_ROWS:
-                self._known[asked] = state, answer
-            _cut(self._known)
-
-    def _answered(self, asked: Hashable, answer: Callable[[], Answer]) -> Answer:
-        """Answer, and remember it with how long it took."""
-        began = time.monotonic()
-        found = answer()
-        now = time.monotonic()
-        with self._lock:
-            before = self._shown.pop(asked, None)
-            is_same = before is not None and before.answer is found
-            seconds = before.seconds if before is not None and is_same else now - began
-            self._shown[asked] = _Shown(found, seconds, now)
-            _cut(self._shown)
-        return found
-
-    def _refreshed(self, asked: Hashable, answer: Callable[[], Answer]) -> "_Refresh":
-        """The answer that a thread finds; one thread for all that wait for the same."""
-        with self._lock:
-            if (running := self._refreshing.get(asked)) is not None:
-                return running
-            refresh = self._refreshing[asked] = _Refresh(Future(), Event())
-
-        def run() -> None:
-            try:
-                refresh.future.set_result(self._answered(asked, answer))
-            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-                refresh.future.set_exception(error)
-            finally:
-                refresh.known.set()
-                with self._lock:
-                    del self._refreshing[asked]
-
-        Thread(target=run, name="kept answer", daemon=True).start()
-        return refresh
-
-
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """The last answer that was shown, how many seconds it took to compute, and when that was."""
@@ -161,6 +79,118 @@ class _Refresh:
 
     future: Future[Answer]
     known: Event
+    thread: Thread
+
+
+class Kept:
+    """Answers by what was asked, the ones that were used last. Threads may share it."""
+
+    def __init__(self) -> None:
+        self._store: Hashable = None  # the state of the store that was seen last
+        self._known: OrderedDict[Hashable, tuple[State, Answer]] = OrderedDict()
+        self._asking = [Lock() for _ in range(_LOCKS)]
+        self._shown: OrderedDict[Hashable, _Shown] = OrderedDict()
+        self._refreshing: dict[Hashable, _Refresh] = {}
+        self._lock = Lock()
+        self._room = BoundedSemaphore(_AT_ONCE)
+
+    def answer(self, asked: Hashable, state: State, compute: Callable[[], Answer]) -> Answer:
+        """Return the kept answer, or compute it; several threads that ask the same wait for one of them.
+
+        Args:
+            asked: the question and its options.
+            state: what the answer depends on, read before it is computed.
+            compute: computes it.
+        """
+        self._see(state)
+        with self._asking[hash(asked) % _LOCKS]:
+            with self._lock:
+                known_state, answer = self._known.get(asked, (None, None))
+                if answer is not None and known_state == state:
+                    self._known.move_to_end(asked)
+                    return answer
+                if (refresh := self._refreshing.get(asked)) is not None:
+                    refresh.known.set()
+            with self._room:
+                answer = compute()
+            self._keep(asked, state, answer)
+        return answer
+
+    def soon(self, asked: Hashable, answer: Callable[[], Answer]) -> tuple[Answer, bool]:
+        """Return an answer without waiting long, and whether it is the previous one, while the next is computed.
+
+        Args:
+            asked: the question and its options.
+            answer: answers it, with `Kept.answer`.
+        """
+        with self._lock:
+            shown = self._shown.get(asked)
+        if shown is None or shown.seconds < _SLOW_SECONDS or time.monotonic() - shown.at > _BEHIND_SECONDS:
+            return self._answered(asked, answer), False
+        refresh = self._refreshed(asked, answer)
+        refresh.known.wait(_CHECK_SECONDS)
+        return (refresh.future.result(), False) if refresh.future.done() else (shown.answer, True)
+
+    def close(self) -> None:
+        """Wait for the answers that are computed in the background: they read the store."""
+        with self._lock:
+            running = [refresh.thread for refresh in self._refreshing.values()]
+        for thread in running:
+            thread.join(_CLOSE_SECONDS)
+
+    def _see(self, state: State) -> None:
+        """Forget the answers about what the store was."""
+        with self._lock:
+            if state.store != self._store:
+                self._store = state.store
+                self._known.clear()
+
+    def _keep(self, asked: Hashable, state: State, answer: Answer) -> None:
+        with self._lock:
+            is_current = state.store == self._store
+            if is_current and sum(table.rows.height for table in answer.tables) <= MOST_KEPT_ROWS:
+                self._known[asked] = state, answer
+            _cut(self._known)
+
+    def _answered(self, asked: Hashable, answer: Callable[[], Answer]) -> Answer:
+        """Answer, and remember it with how long it took; forget the previous one if there is an error."""
+        began = time.monotonic()
+        with self._lock:
+            before = self._shown.get(asked)
+        try:
+            found = answer()
+        except BaseException:
+            with self._lock:
+                self._shown.pop(asked, None)
+            raise
+        now = time.monotonic()
+        seconds = before.seconds if before is not None and before.answer is found else now - began
+        with self._lock:
+            self._shown[asked] = _Shown(found, seconds, now)
+            self._shown.move_to_end(asked)
+            _cut(self._shown)
+        return found
+
+    def _refreshed(self, asked: Hashable, answer: Callable[[], Answer]) -> _Refresh:
+        """The answer that a thread finds; one thread for all that wait for the same."""
+
+        def run() -> None:
+            try:
+                refresh.future.set_result(self._answered(asked, answer))
+            except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+                refresh.future.set_exception(error)
+            finally:
+                with self._lock:
+                    del self._refreshing[asked]
+                refresh.known.set()
+
+        with self._lock:
+            if (running := self._refreshing.get(asked)) is not None:
+                return running
+            refresh = _Refresh(Future(), Event(), Thread(target=run, name="kept answer", daemon=True))
+            refresh.thread.start()  # waits for the lock at its end
+            self._refreshing[asked] = refresh
+        return refresh
 
 
 def _cut(kept: OrderedDict[Hashable, Any]) -> None:

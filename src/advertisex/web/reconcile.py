@@ -10,6 +10,7 @@ from advertisex.limits import Limit
 from advertisex.questions.option import Option, parameters_of
 from advertisex.questions.reading import file_options
 from advertisex.questions.reconcile import Terms, reconciliation, report_of, settings_to_keep
+from advertisex.stores.contract import RejectQuery
 from advertisex.web.kept import Bound
 from advertisex.web.query import options_from
 from advertisex.web.site import Site, ends_of, log_of
@@ -60,5 +61,7 @@ def bound(site: Site, own: dict[str, Any]) -> Iterator[Bound]:
         found = replace(report_of(path, terms, options, site.settings, most_rows=MOST_UPLOADED_ROWS), name=path.name)
     except SourceError as error:  # says nothing of where the server keeps the file
         raise SourceError(error.what, where=error.where.removeprefix(f"{path.parent}/"), hint=error.hint) from error
+    with site.store() as store:  # read before the ends of the log: a replay appends before it marks
+        marked = int(store.reject_counts(RejectQuery(replayed=True))["count"].sum())
     with log_of(site) as log:
-        yield Bound(reconciliation(found, terms, site.settings, log), ends_of(site, log))
+        yield Bound(reconciliation(found, terms, site.settings, log), (marked, ends_of(site, log)))

@@ -25,9 +25,7 @@ def wants_packed(request: Request) -> bool:
 
 def represented(request: Request, found: Any, text: Callable[[], str]) -> Response:
     """Respond with an object, packed or as JSON."""
-    response = tagged(request, pack(found), PACKED) if wants_packed(request) else tagged(request, text(), JSON)
-    response.headers["Vary"] = "Accept"
-    return response
+    return tagged(request, pack(found), PACKED) if wants_packed(request) else tagged(request, text(), JSON)
 
 
 def done(request: Request, found: Any, document: Mapping[str, Any]) -> Response:
@@ -72,7 +70,7 @@ def _headers(request: Request, digest: str) -> tuple[dict[str, str], bool]:
     """The headers of a content, and whether the client has it."""
     tag = f'"{digest}"'
     known = [one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")]
-    return {"ETag": tag, "Cache-Control": "no-cache"}, tag in known or "*" in known
+    return {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept"}, tag in known or "*" in known
 
 
 def _chunks(file: IO[bytes]) -> Iterator[bytes]:

@@ -4,7 +4,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from threading import Thread
 
 import uvicorn
@@ -45,7 +45,7 @@ def serving(site: Site, settings: WebSettings) -> Iterator[str]:
     app = app_of(site, hosts, tokens=settings.tokens, access_log=settings.access_log)
     if settings.proxies:
         app = ProxyHeadersMiddleware(app, list(settings.proxies))  # type: ignore[arg-type,assignment] # ASGI, too
-    with _listener(settings.host, settings.port) as listener, running(app, listener):
+    with closing(site.kept), _listener(settings.host, settings.port) as listener, running(app, listener):
         host, port = listener.getsockname()[:2]
         yield f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
 

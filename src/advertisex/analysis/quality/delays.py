@@ -1,5 +1,7 @@
 """Ingestion delay: the time from an event to its append to the log."""
 
+from decimal import Decimal
+
 import polars as pl
 
 from advertisex.analysis.money import decimals
@@ -37,14 +39,20 @@ def delays(store: EventStore, scope: Scope) -> pl.DataFrame:
     return table.with_columns(decimals(table[name], 6) for name in names)
 
 
-def delay(store: EventStore, scope: Scope, percent: int) -> float | None:
-    """Compute a quantile of the delay of the events of all feeds, see `delays`; in seconds, None without events."""
+def delay(store: EventStore, scope: Scope, percent: int) -> Decimal | None:
+    """A quantile of the delay of the events of all feeds, see `delays`; in seconds, None without events."""
     ordered = pl.concat(_delays(store, feed, scope) for feed in FEEDS).sort()
-    return None if ordered.is_empty() else int(ordered[_place(percent, len(ordered))]) / 1e6
+    if ordered.is_empty():
+        return None
+    return Decimal(int(ordered[_place(percent, len(ordered))])).scaleb(-6)
 
 
 def _delays(store: EventStore, feed: str, scope: Scope) -> pl.Series:
     return scan_events(store, feed, scope, _DELAY)["delay"]
+
+
+def _seconds(micros: int) -> Decimal:
+    return Decimal(micros).scaleb(-6)
 
 
 def _place(percent: int, count: int) -> int:

@@ -12,14 +12,13 @@ import duckdb
 import polars as pl
 
 from advertisex.errors import StoreBusy, StoreMissing
-from advertisex.feeds import FEEDS, Feed
+from advertisex.feeds import Feed
 from advertisex.files.durable import real, replace
 from advertisex.files.making import making
 from advertisex.model import (
     CAMPAIGN_COLUMNS,
     CATALOGUE_COLUMNS,
     COMMIT_COLUMNS,
-    COUNT_NAMES,
     MARK_COLUMNS,
     STORED_REJECT_COLUMNS,
     Counts,
@@ -48,16 +47,15 @@ from advertisex.stores.duckdb.file import (
     nothing_in,
 )
 from advertisex.stores.duckdb.frames import frame_of, registered, scan_table
+from advertisex.stores.duckdb.inspect import findings, ledger_of
 from advertisex.stores.duckdb.readers import Readers
 from advertisex.stores.duckdb.rejects import scan_rejects
 from advertisex.stores.duckdb.retention import drop, period_start
 from advertisex.stores.duckdb.schema import added_columns, format_of, own_columns
 from advertisex.stores.format import check_format
-from advertisex.stores.ledger_check import Held, counted
 from advertisex.stores.removal import Removal
 
-_TABLES = (*FEEDS, "rejects")
-#: Longest wait for a moment without readers to rewrite the file; and how long an attempt holds off those who begin.
+#: How long to wait until no thread reads, to rewrite the file; and how long an attempt holds off those who begin.
 _UNREAD_SECONDS, _HOLD_OFF_SECONDS = 120.0, 1.0
 
 
@@ -142,12 +140,8 @@ class DuckdbStore(EventStore):
             return write(self._db, outcome, commit_time_after(self.settled(), self._clock))
 
     def ledger(self) -> list[LedgerRow]:
-        columns = f"topic, partition, next_offset, coalesce(log, ''), coalesce(append_id, ''), {', '.join(COUNT_NAMES)}"
-        rows = self._frame(f"SELECT {columns} FROM ledger ORDER BY topic, partition", []).iter_rows()
-        return [
-            LedgerRow(topic, number, end, Counts(*counts), log, append_id)
-            for topic, number, end, log, append_id, *counts in rows
-        ]
+        with self._explained("cannot read the event store"), self._connection() as connection:
+            return ledger_of(connection)
 
     def rejects(self, query: RejectQuery) -> pl.DataFrame:
         return pl.concat([pl.DataFrame(schema=STORED_REJECT_COLUMNS), *self.scan_rejects(query)])
@@ -168,6 +162,7 @@ class DuckdbStore(EventStore):
         rows = pl.DataFrame([(*at, mark) for at, mark in marks.items()], schema=MARK_COLUMNS, orient="row")
         with (
             self._explained("cannot write to the event store"),
+            self._writing,
             self._connection() as connection,
             self._transaction_of(connection),
             registered(connection, "marks", rows),
@@ -304,6 +299,7 @@ class DuckdbStore(EventStore):
     def take_note(self, kind: str, notes: Mapping[str, bytes | None]) -> None:
         with (
             self._explained("cannot write to the event store"),
+            self._writing,
             self._connection() as connection,
             self._transaction_of(connection),
         ):
@@ -340,7 +336,7 @@ class DuckdbStore(EventStore):
 
     def inspect(self) -> list[Finding]:
         with self._explained("cannot read the event store"), self._connection() as connection:
-            return _findings(connection, self._path, self.ledger())
+            return findings(connection, self._path)
 
     def interrupt(self) -> None:
         """Do nothing: no commit waits for a server."""
@@ -410,17 +406,3 @@ class DuckdbStore(EventStore):
             yield
         except (duckdb.Error, OSError) as error:
             raise explanation(what, error, self._path) from error
-
-
-def _findings(db: duckdb.DuckDBPyConnection, path: Path, ledger: list[LedgerRow]) -> list[Finding]:
-    """The checks of `advertisex doctor`: the number of stored rows, and whether it matches the ledger."""
-    rows = ", ".join(f"{name} {db.table(name).shape[0]:,}" for name in _TABLES)
-    store = Finding("store", True, f"{path}: DuckDB {duckdb.__version__}; {rows}")
-    all_rows = " UNION ALL ".join(
-        f"SELECT topic, partition, {name == 'rejects'} AS is_reject FROM {name}" for name in _TABLES
-    )
-    held = db.execute(
-        "SELECT topic, partition, count(*) FILTER (NOT is_reject), count(*) FILTER (is_reject) "
-        f"FROM ({all_rows}) GROUP BY topic, partition"
-    ).fetchall()
-    return [store, counted(ledger, {Partition(topic, number): Held(*counts) for topic, number, *counts in held})]

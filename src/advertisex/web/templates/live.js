@@ -9,7 +9,7 @@ const lost = document.getElementById("lost");
 const pause = document.getElementById("pause");
 const textOf = (page) => REPLACED.map((name) => page.querySelector(name).innerHTML).join("");
 let shown = textOf(document);
-let timer, isPaused = false;
+let timer, isPaused = false, latest = 0;
 
 const all = (selector) => [...document.querySelectorAll(REPLACED.map((name) => `${name} ${selector}`).join())];
 const clock = () => `${new Date().toISOString().slice(11, 19)} UTC`;
@@ -48,10 +48,16 @@ function say(problem) {
 
 // Fetch an address and show it; whether that has worked.
 async function fetched(address) {
+  const mine = ++latest; // an earlier one that comes later is not shown
   try {
     const response = await fetch(address, { cache: "no-cache", signal: AbortSignal.timeout(LONGEST_FETCH) });
-    if (response.redirected || response.status === 401) location.reload(); // the session has ended
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
+    if (mine !== latest) return true;
+    const [needed, loaded] = [page, document].map((one) => one.querySelector("script[src*=plotly]"));
+    if (response.redirected || response.status === 401 || (needed && !loaded)) {
+      location.reload(); // the session has ended, or the first figure has come
+      return true;
+    }
     if (!response.ok || !page.getElementById("figures")) throw new Error(`it responds with status ${response.status}`);
     const text = textOf(page);
     if (text !== shown) show(page);
@@ -60,6 +66,7 @@ async function fetched(address) {
     say("");
     return true;
   } catch ({ name, message }) {
+    if (mine !== latest) return true;
     const reason = name === "Error" ? message : "the server does not respond";
     if (lost.hidden) say(`Not updated since ${clock()}: ${reason}. Trying again.`);
     return false;
@@ -96,6 +103,7 @@ if (pause) {
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
     pause.textContent = isPaused ? "Resume updates" : "Pause updates";
+    latest += 1;
     if (isPaused) clearTimeout(timer);
     else update();
   });
