@@ -15,11 +15,9 @@ from advertisex.limits import Limit
 from advertisex.questions.definitions import WITHOUT
 from advertisex.questions.option import parameters_of
 from advertisex.questions.selection import Selection
-from advertisex.reporting.page import contents_of
 from advertisex.web.answers import ASKED, pinned
-from advertisex.web.count_links import count_links, fact_links
 from advertisex.web.drawing import failed, given_in, page, question_form
-from advertisex.web.links import links_of
+from advertisex.web.drawn_answer import drawn_answer
 from advertisex.web.problems import without_dashes
 from advertisex.web.query import options_from
 from advertisex.web.site import Site
@@ -105,21 +103,10 @@ def _drawn(
     except AdvertiseXError as error:
         return about | {"failed": without_dashes(error.what), "hint": without_dashes(error.hint), "figures": []}
 
-    def shown(table: Table) -> Table | None:
-        return _cut(order.apply(table, prefix + table.name)) if table.name in part.tables else None
-
-    contents = contents_of(answer, shown, prefix, before)
-    if not part.has_facts:
-        contents["cards"] = []
-    tables = [section.table for section in contents["sections"]]
-    return contents | about | {
-        "answer": answer,
-        "failed": "",
-        "csv": {table.name: asked.table_address(table.name, pinned(query, answer)) for table in tables},
-        "links": {table.name: links_of(site, table, given) | count_links(answer, table) for table in tables},
-        "card_links": fact_links(answer),
-        "headings": {table.name: order.headings(request, table, prefix + table.name) for table in tables},
-    }  # fmt: skip
+    shown = [table for table in answer.tables if table.name in part.tables]
+    tables = {table.name: _cut(order.apply(table, prefix + table.name)) for table in shown}
+    drawn = drawn_answer(site, request, asked, query, answer, tables, order, prefix, before)
+    return drawn | about | {"answer": answer, "failed": ""} | ({} if part.has_facts else {"cards": []})
 
 
 def _cut(table: Table) -> Table:

@@ -13,15 +13,13 @@ from advertisex.errors import AdvertiseXError, ConfigurationError
 from advertisex.questions.option import parameters_of
 from advertisex.questions.selection import Selection
 from advertisex.reporting import plotly_script
-from advertisex.reporting.page import contents_of
 from advertisex.reporting.rendering import text_of_template
 from advertisex.web import repairing
 from advertisex.web.answers import ASKED, Asked, pinned
 from advertisex.web.campaign import CAMPAIGN, campaign_page
-from advertisex.web.count_links import count_links, fact_links
 from advertisex.web.drawing import TEMPLATES, failed, given_in, page, question_form
+from advertisex.web.drawn_answer import drawn_answer
 from advertisex.web.forms import form_of
-from advertisex.web.links import card_links, links_of
 from advertisex.web.navigation import OVERVIEW, READING_PAGES
 from advertisex.web.reading_pages import message_page, reading_page, reject_page
 from advertisex.web.reconcile import to_keep
@@ -94,22 +92,10 @@ def _question(site: Site, asked: Asked, request: Request) -> Response:
     except AdvertiseXError as error:
         return failed(site, request, name, error, title=name.capitalize(), **form)
     query = pinned(given, answer)
-    return page(
-        site,
-        request,
-        "question.html.j2",
-        name,
-        **contents_of(answer, lambda table: tables[table.name]),
-        **form,
-        is_before=is_before,
-        keep=to_keep(given) if name == "reconcile" else "",
-        share=f"/{name}?{urlencode([*query, *order.query()])}",
-        json=asked.address(query),
-        csv={table: asked.table_address(table, query) for table in tables},
-        links={name: links_of(site, table, given) | count_links(answer, table) for name, table in tables.items()},
-        headings={table: order.headings(request, rows, table) for table, rows in tables.items()},
-        card_links=card_links(answer) | fact_links(answer),
-    )
+    shown = drawn_answer(site, request, asked, given, answer, tables, order)
+    shown |= {"share": f"/{name}?{urlencode([*query, *order.query()])}", "json": asked.address(query)}
+    shown |= {"is_before": is_before, "keep": to_keep(given) if name == "reconcile" else ""}
+    return page(site, request, "question.html.j2", name, **shown, **form)
 
 
 def _reconcile(site: Site, request: Request) -> Response:

@@ -102,6 +102,18 @@ class StoreHistory(StoreFixtures):
         for count, at in enumerate(settled, 1):
             assert store.extent("clicks", Range(as_of=at)).events == count
 
+    def test_threads_can_take_the_same_note(self, store: EventStore) -> None:
+        """A dashboard may resolve rejects while alerts are evaluated."""
+
+        def take(number: int) -> None:
+            store.take_note("shared", {"key": b"%d" % number, f"own-{number}": b""})
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(take, range(24)))
+        notes = store.notes("shared")
+        assert len(notes) == 25
+        assert int(notes["key"]) in range(24)
+
     def test_notes_are_kept_by_kind_and_key_and_can_be_replaced(self, reopen_store: OpenStore) -> None:
         with reopen_store() as store:
             store.take_note("alerts", {"a/b ü": b"1", "c": b"\x00\xff"})
