@@ -65,3 +65,6 @@ def test_a_part_that_cannot_be_answered_says_why(client: httpx.Client) -> None:
 
     assert first_column(text, "day-rows")
     assert len(re.findall(r'<p class="note">[^<]+Hint', text)) >= 1
+    first = client.get("/campaign?campaign=cmp000&where=advertiser_id%3Dadv01")  # clicks do not have it
+    assert first.status_code == 200
+    assert first_column(first.text, "flight-rows")

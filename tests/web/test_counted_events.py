@@ -20,6 +20,8 @@ PAGES = [
     "funnel?by=campaign_id",
     "performance?by=creative_id&campaign=cmp000",
     "funnel",
+    "performance?where=conversion_type%3Dpurchase",
+    "funnel?by=campaign_id&where=conversion_type%3Dpurchase",
     "campaign?campaign=cmp000",
 ]
 

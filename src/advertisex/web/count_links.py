@@ -47,7 +47,7 @@ def _is_linked(answer: Answer, keys: list[str], name: str) -> bool:
 def _address(answer: Answer, of: str, row: Mapping[str, Any], keys: list[str]) -> str:
     """The address of the events of a row; empty if its key has no value."""
     options = dict(_options(answer.scope))
-    where = dict(answer.scope.where)
+    where = answer.scope.values_of(COUNTED[of][0])  # a field of clicks alone selects nothing elsewhere
     for key in keys:
         match row[key]:
             case None:
