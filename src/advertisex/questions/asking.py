@@ -1,16 +1,18 @@
 """Asks a question, as its options and the settings say."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from advertisex.analysis.answer import Answer
 from advertisex.analysis.networks import read_networks
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.views import asking as views
+from advertisex.privacy.record import runs_in
 from advertisex.questions.selection import Selection
 from advertisex.settings.analysis import AnalysisSettings
-from advertisex.stores.contract import EventStore
+from advertisex.stores.contract import ERASURES, EventStore
 
 #: A question with its own options applied; it takes the store and the scope.
 Question = Callable[[EventStore, Scope], Answer]
@@ -58,7 +60,7 @@ class Inquiry:
             ConfigurationError: the store does not have a field, or the scope is invalid.
             AdvertiseXError: the question cannot be answered.
         """
-        return views.ask(
+        answer = views.ask(
             self.question,
             store,
             self.scope.settled(store),
@@ -66,6 +68,20 @@ class Inquiry:
             valid_only=self.valid_only,
             data_centres=self.data_centres,
         )
+        return replace(answer, notes=[*answer.notes, *_erased_since(store, self.scope.as_of)])
+
+
+def _erased_since(store: EventStore, as_of: datetime | None) -> list[str]:
+    """Say whether an answer as of a time has changed, since the events of erased users are missing."""
+    if as_of is None:
+        return []
+    after = as_of.replace(tzinfo=UTC)
+    runs = [run for run in runs_in(store.notes(ERASURES)) if (run.done_at or run.asked_at) > after]
+    events = sum(removed.events for run in runs for removed in run.removed)
+    if not events:
+        return []
+    what = "1 event was" if events == 1 else f"{events:,} events were"
+    return [f"{what} erased after {as_of} UTC: before that, the answer may have been another one."]
 
 
 def _data_centres(settings: AnalysisSettings) -> views.DataCentres | None:

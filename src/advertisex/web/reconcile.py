@@ -64,4 +64,6 @@ def bound(site: Site, own: dict[str, Any]) -> Iterator[Bound]:
     with site.store() as store:  # read before the ends of the log: a replay appends before it marks
         marked = int(store.reject_counts(RejectQuery(replayed=True))["count"].sum())
     with log_of(site) as log:
-        yield Bound(reconciliation(found, terms, site.settings, log), (marked, ends_of(site, log)))
+        yield Bound(
+            reconciliation(found, terms, site.settings, log), (marked, path.stat().st_mtime_ns, ends_of(site, log))
+        )
