@@ -37,7 +37,7 @@ class Other(NamedTuple):
     name: str
 
 
-NAIVE = st.datetimes()
+NAIVE = st.datetimes().map(lambda time: time.replace(fold=0))  # a time in UTC is never ambiguous
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.binary(), st.dates(), NAIVE,
     st.decimals(allow_nan=False), st.timedeltas(),

@@ -205,7 +205,8 @@ WRONG: list[tuple[Any, str]] = [
 def test_an_error_of_the_api_changes_nothing(served: httpx.Client, folder: Path) -> None:
     for body, detail in WRONG:
         response = served.post("/api/v1/rejects/resolve", json=body)
-        assert (response.status_code, response.json()["error"]) == (400, "ConfigurationError")
+        expected = (404, "RejectMissing") if detail == "no reject at" else (400, "ConfigurationError")
+        assert (response.status_code, response.json()["error"]) == expected
         assert response.json()["detail"].startswith(detail)
     assert rejects(folder, "--resolved") == []
 
