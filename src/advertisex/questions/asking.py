@@ -9,7 +9,6 @@ from advertisex.analysis.answer import Answer
 from advertisex.analysis.networks import read_networks
 from advertisex.analysis.scope import Scope
 from advertisex.analysis.views import asking as views
-from advertisex.privacy.record import runs_in
 from advertisex.questions.selection import Selection
 from advertisex.settings.analysis import AnalysisSettings
 from advertisex.stores.contract import ERASURES, EventStore
@@ -75,6 +74,8 @@ def _erased_since(store: EventStore, as_of: datetime | None) -> list[str]:
     """Say whether an answer as of a time has changed, since the events of erased users are missing."""
     if as_of is None:
         return []
+    from advertisex.privacy.record import runs_in  # noqa: PLC0415 - its package is slow to import
+
     after = as_of.replace(tzinfo=UTC)
     runs = [run for run in runs_in(store.notes(ERASURES)) if (run.done_at or run.asked_at) > after]
     events = sum(removed.events for run in runs for removed in run.removed)
