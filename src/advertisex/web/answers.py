@@ -112,4 +112,4 @@ def _changed(path: Path) -> Hashable:
         found = path.stat()
     except OSError:  # it is reported where it is read
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return found.st_ctime_ns, found.st_mtime_ns, found.st_size, found.st_ino  # a copy may keep its time and size

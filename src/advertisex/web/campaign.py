@@ -78,7 +78,9 @@ def campaign_page(site: Site, request: Request) -> Response:
             parts.append(_drawn(site, request, part, given, order, before))
         answered = [part for part in parts if not part["failed"]]
         if not answered:
-            raise AnalysisError(f"no events found of campaign {campaign!r}", hint="check its id")
+            raise AnalysisError(
+                f"no events found of campaign {campaign!r}", hint="check its id, the range and the filters"
+            )
     except AdvertiseXError as error:
         return failed(site, request, "performance", error, **shown)
     share = urlencode([*pinned(given, answered[0]["answer"]), *order.query()])
