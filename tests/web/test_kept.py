@@ -70,7 +70,9 @@ def test_the_first_page_depends_on_the_log(site: Site, tmp_path: Path) -> None:
     first = ASKED["overview"].answer(site, [])
     assert ASKED["overview"].answer(site, []) is first
     without_log = replace(site, log=partial(open_log, f"sqlite:///{tmp_path / 'absent'}", create=False))
-    assert ASKED["overview"].answer(without_log, []).facts["lag"] is None
+    answer = ASKED["overview"].answer(without_log, [])
+    assert answer.facts["lag"] is None
+    assert answer.notes[0].startswith("The event log is missing")
 
 
 def test_what_is_asked_at_the_same_time_is_computed_once(answer: Answer) -> None:

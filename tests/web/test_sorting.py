@@ -35,6 +35,11 @@ def test_rows_are_sorted_and_those_without_a_value_are_last(client: httpx.Client
     ]
 
 
+def test_rows_that_were_listed_before_they_are_sorted_are_said_to_be(client: httpx.Client) -> None:
+    assert "The headings sort the listed rows." in client.get("/events?limit=3&sort=rows.-event_time").text
+    assert "The headings sort" not in client.get("/performance?by=campaign_id").text
+
+
 def test_a_figure_and_the_data_keep_their_order(client: httpx.Client) -> None:
     figures = re.compile(r'<script type="application/json" id="figures">(.*?)</script>', re.DOTALL)
     plain, by_clicks = (client.get(f"/performance?by=day{sort}").text for sort in ("", "&sort=rows.-clicks"))

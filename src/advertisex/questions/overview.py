@@ -1,5 +1,7 @@
 """The question that comes first: it also looks at the log, the ledger and the alerts."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from advertisex.analysis.answer import Answer
@@ -32,6 +34,12 @@ ALERTS: dict[str, pl.DataType] = {
 }
 
 
+_WITHOUT_LOG = (
+    "The event log is missing, so what is not processed yet is unknown, and messages cannot be shown; "
+    "`advertisex doctor` says what to do."
+)
+
+
 def overview_of(settings: Settings, log: EventLog | None) -> Question:
     """Bind the question to the settings and the log.
 
@@ -42,13 +50,14 @@ def overview_of(settings: Settings, log: EventLog | None) -> Question:
     topics = [feed.topic for feed in configured_feeds(settings).values()]
 
     def question(store: EventStore, scope: Scope) -> Answer:
-        return overview(
+        answer = overview(
             store,
             scope,
             alerts=firing(store, settings.alerts),
             lag=None if log is None else sum(lags(log, store, topics).values()),
             balanced=all(row.counts.balanced for row in store.ledger()),
         )
+        return replace(answer, notes=[_WITHOUT_LOG, *answer.notes]) if log is None else answer
 
     return question
 
